@@ -1,0 +1,198 @@
+//! What a node may know and use while it runs.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nodetool_protocol::{JobEvent, Map, Severity, Value};
+use tokio::sync::watch;
+
+use crate::services::Services;
+use crate::{NodeError, Workspace};
+
+/// Takes the messages of a run. Must not block.
+pub trait EventSink: Send + Sync {
+    /// Takes one message.
+    fn emit(&self, event: JobEvent);
+    /// Whether anybody listens to more than the end of the run; when not, messages need not be built.
+    fn listening(&self) -> bool;
+}
+
+/// What all nodes of a run share.
+pub struct RunCx {
+    /// The job.
+    pub job_id: Arc<str>,
+    /// The workflow; empty for a graph that is not stored.
+    pub workflow_id: Arc<str>,
+    /// Whose run it is.
+    pub user_id: Arc<str>,
+    /// How many workflows deep this run is nested.
+    pub depth: u32,
+    /// Server services.
+    pub services: Services,
+    /// Values shared by name.
+    pub variables: Variables,
+    /// The folder nodes may touch.
+    pub workspace: Option<PathBuf>,
+    /// Where messages go.
+    pub events: Arc<dyn EventSink>,
+}
+
+/// Who this node is.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Its title.
+    pub title: Arc<str>,
+    /// Its type.
+    pub node_type: Arc<str>,
+    /// Outputs declared on the instance.
+    pub dynamic_outputs: Arc<[Arc<str>]>,
+}
+
+/// What one node has at hand.
+pub struct NodeCx {
+    /// The run.
+    pub run: Arc<RunCx>,
+    /// The node.
+    pub node: Arc<NodeInfo>,
+    /// Something the node keeps between its executions in one run.
+    kept: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+impl NodeCx {
+    /// A context of one node in one run.
+    pub fn new(run: Arc<RunCx>, node: Arc<NodeInfo>) -> Self {
+        NodeCx {
+            run,
+            node,
+            kept: Mutex::new(None),
+        }
+    }
+
+    /// Server services.
+    pub fn services(&self) -> &Services {
+        &self.run.services
+    }
+
+    /// The folder nodes may touch, or a clear error when the run has none.
+    pub fn workspace(&self) -> Result<Workspace, NodeError> {
+        match &self.run.workspace {
+            Some(root) => Workspace::open(root),
+            None => Err(NodeError::new(
+                "This run has no workspace folder; start it with one to use files",
+            )),
+        }
+    }
+
+    /// Says how far the node is.
+    pub fn progress(&self, progress: i64, total: i64) {
+        if self.run.events.listening() {
+            self.run.events.emit(JobEvent::NodeProgress {
+                node_id: self.node.id.clone(),
+                node_name: self.node.title.clone(),
+                progress,
+                total,
+                chunk: String::new(),
+                workflow_id: Some(self.run.workflow_id.clone()),
+            });
+        }
+    }
+
+    /// Writes a line to the run's log.
+    pub fn log(&self, severity: Severity, content: impl Into<String>) {
+        if self.run.events.listening() {
+            self.run.events.emit(JobEvent::LogUpdate {
+                node_id: self.node.id.clone(),
+                node_name: self.node.title.clone(),
+                content: content.into(),
+                severity,
+                workflow_id: Some(self.run.workflow_id.clone()),
+            });
+        }
+    }
+
+    /// Shows a value where the node stands.
+    pub fn preview(&self, value: Value) {
+        if self.run.events.listening() {
+            self.run.events.emit(JobEvent::PreviewUpdate {
+                node_id: self.node.id.clone(),
+                value,
+            });
+        }
+    }
+
+    /// Tells that something was stored.
+    pub fn saved(&self, name: &str, value: Value) {
+        if self.run.events.listening() {
+            let output_type = nodetool_protocol::output_type_of(&value);
+            self.run.events.emit(JobEvent::SaveUpdate {
+                node_id: self.node.id.clone(),
+                name: name.into(),
+                value,
+                output_type,
+                metadata: Map::new(),
+            });
+        }
+    }
+
+    /// Takes what an earlier execution of this node in this run kept.
+    pub fn take_kept<T: Send + 'static>(&self) -> Option<T> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        match kept.take()?.downcast::<T>() {
+            Ok(value) => Some(*value),
+            Err(other) => {
+                *kept = Some(other);
+                None
+            }
+        }
+    }
+
+    /// Keeps something for the next execution of this node in this run.
+    pub fn keep<T: Send + 'static>(&self, value: T) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(value));
+    }
+}
+
+/// Values shared by name within one run; readers can wait for the next one.
+#[derive(Default)]
+pub struct Variables {
+    cells: Mutex<HashMap<Arc<str>, watch::Sender<Option<Value>>>>,
+}
+
+impl Variables {
+    /// Stores a value.
+    pub fn set(&self, name: &str, value: Value) {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells
+            .entry(name.into())
+            .or_insert_with(|| watch::channel(None).0)
+            .send_replace(Some(value));
+    }
+
+    /// The value stored last, if any.
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.get(name).and_then(|tx| tx.borrow().clone())
+    }
+
+    /// A receiver that sees every later value of the name.
+    pub fn watch(&self, name: &str) -> watch::Receiver<Option<Value>> {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells
+            .entry(name.into())
+            .or_insert_with(|| watch::channel(None).0)
+            .subscribe()
+    }
+
+    /// All names with a value, as an object, for templates.
+    pub fn snapshot(&self) -> Map {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells
+            .iter()
+            .filter_map(|(k, tx)| Some((k.clone(), tx.borrow().clone()?)))
+            .collect()
+    }
+}

@@ -1,0 +1,219 @@
+//! What the server offers to nodes. Traits, because the server implements them and nodes must not know the server.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nodetool_protocol::{Map, Value};
+
+use crate::{BoxFuture, NodeCx, NodeError};
+
+/// The services of one run; cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    /// Contents of asset references.
+    pub assets: Arc<dyn Assets>,
+    /// Secrets and settings by key.
+    pub secrets: Arc<dyn Secrets>,
+    /// The one guarded HTTP client.
+    pub http: Arc<dyn Http>,
+    /// The JavaScript sandbox.
+    pub scripts: Arc<dyn Scripts>,
+    /// Other stored workflows.
+    pub workflows: Arc<dyn Workflows>,
+}
+
+impl Services {
+    /// Services that all answer "not available here".
+    pub fn none() -> Self {
+        Services {
+            assets: Arc::new(Absent),
+            secrets: Arc::new(Absent),
+            http: Arc::new(Absent),
+            scripts: Arc::new(Absent),
+            workflows: Arc::new(Absent),
+        }
+    }
+}
+
+/// Reads and stores assets.
+pub trait Assets: Send + Sync {
+    /// The bytes behind an asset reference.
+    fn read<'a>(&'a self, reference: &'a Value) -> BoxFuture<'a, Result<Bytes, NodeError>>;
+    /// Stores bytes as a new asset and gives a reference to it.
+    fn create<'a>(&'a self, asset: NewAsset) -> BoxFuture<'a, Result<Value, NodeError>>;
+}
+
+/// An asset to store.
+#[derive(Clone, Debug)]
+pub struct NewAsset {
+    /// Type tag of the reference: `image`, `text`, …
+    pub kind: &'static str,
+    /// File name.
+    pub name: String,
+    /// MIME type.
+    pub content_type: String,
+    /// The bytes.
+    pub data: Bytes,
+    /// Asset id of the folder.
+    pub parent_id: Option<String>,
+}
+
+/// Reads secrets.
+pub trait Secrets: Send + Sync {
+    /// The value of a secret of the run's user.
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, NodeError>>;
+}
+
+/// An HTTP request of a node.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// Method.
+    pub method: String,
+    /// Absolute URL.
+    pub url: String,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Option<Bytes>,
+    /// Seconds for the whole exchange; `None` for the server's default.
+    pub timeout_s: Option<f64>,
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    /// Status code.
+    pub status: u16,
+    /// Headers, names in small letters.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Bytes,
+    /// URL after redirects.
+    pub url: String,
+}
+
+/// The one way to the network: refuses private, loopback and metadata addresses, re-checks redirects, caps size and
+/// time.
+pub trait Http: Send + Sync {
+    /// Sends a request.
+    fn send<'a>(&'a self, request: HttpRequest) -> BoxFuture<'a, Result<HttpResponse, NodeError>>;
+}
+
+/// What a script gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ScriptResult {
+    /// Null or undefined.
+    Nothing,
+    /// A plain object: one output per key.
+    Outputs(Map),
+    /// Any other value.
+    Value(Value),
+}
+
+/// Limits of one script call.
+#[derive(Clone, Debug)]
+pub struct ScriptLimits {
+    /// Wall clock; `None` for no limit.
+    pub timeout_s: Option<f64>,
+    /// Most bytes the result may have.
+    pub max_output_bytes: usize,
+}
+
+/// Runs JavaScript outside the server process.
+pub trait Scripts: Send + Sync {
+    /// Evaluates one expression over `item` for each item; a throwing one is an `Err` of that item only.
+    fn eval_items<'a>(
+        &'a self,
+        expression: &'a str,
+        items: Vec<Value>,
+    ) -> BoxFuture<'a, Result<Vec<Result<Value, String>>, NodeError>>;
+    /// Opens a session that keeps one `state` object across calls.
+    fn session<'a>(
+        &'a self,
+        code: &'a str,
+        packages: Vec<String>,
+        limits: ScriptLimits,
+    ) -> BoxFuture<'a, Result<Box<dyn ScriptSession>, NodeError>>;
+}
+
+/// Answers what a script asks of its host: `fetch`, `getSecret`, workspace files, `sleep`, log lines.
+pub trait ScriptHost: Send + Sync {
+    /// One call.
+    fn call<'a>(&'a self, name: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, String>>;
+}
+
+/// One script with its state.
+pub trait ScriptSession: Send {
+    /// Runs the script once; yielded values come first, in order.
+    fn call<'a>(
+        &'a mut self,
+        inputs: Map,
+        host: &'a dyn ScriptHost,
+        on_yield: &'a mut (dyn FnMut(Value) + Send),
+    ) -> BoxFuture<'a, Result<ScriptResult, NodeError>>;
+}
+
+/// Runs other workflows.
+pub trait Workflows: Send + Sync {
+    /// Runs a stored workflow inside the calling run; `on_output` gets each output by name, as it comes.
+    fn run<'a>(
+        &'a self,
+        workflow_id: &'a str,
+        params: Map,
+        cx: &'a NodeCx,
+        on_output: &'a mut (dyn FnMut(Arc<str>, Value) + Send),
+    ) -> BoxFuture<'a, Result<(), NodeError>>;
+}
+
+struct Absent;
+
+fn absent<'a, T: Send + 'a>(what: &'static str) -> BoxFuture<'a, Result<T, NodeError>> {
+    Box::pin(async move { Err(NodeError::new(format!("{what} is not available here"))) })
+}
+
+impl Assets for Absent {
+    fn read<'a>(&'a self, _: &'a Value) -> BoxFuture<'a, Result<Bytes, NodeError>> {
+        absent("The asset store")
+    }
+    fn create<'a>(&'a self, _: NewAsset) -> BoxFuture<'a, Result<Value, NodeError>> {
+        absent("The asset store")
+    }
+}
+impl Secrets for Absent {
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<String>, NodeError>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+impl Http for Absent {
+    fn send<'a>(&'a self, _: HttpRequest) -> BoxFuture<'a, Result<HttpResponse, NodeError>> {
+        absent("The network")
+    }
+}
+impl Scripts for Absent {
+    fn eval_items<'a>(
+        &'a self,
+        _: &'a str,
+        _: Vec<Value>,
+    ) -> BoxFuture<'a, Result<Vec<Result<Value, String>>, NodeError>> {
+        absent("The JavaScript sandbox")
+    }
+    fn session<'a>(
+        &'a self,
+        _: &'a str,
+        _: Vec<String>,
+        _: ScriptLimits,
+    ) -> BoxFuture<'a, Result<Box<dyn ScriptSession>, NodeError>> {
+        absent("The JavaScript sandbox")
+    }
+}
+impl Workflows for Absent {
+    fn run<'a>(
+        &'a self,
+        _: &'a str,
+        _: Map,
+        _: &'a NodeCx,
+        _: &'a mut (dyn FnMut(Arc<str>, Value) + Send),
+    ) -> BoxFuture<'a, Result<(), NodeError>> {
+        absent("The workflow store")
+    }
+}
