@@ -4,10 +4,8 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::catalogue;
+use crate::data_uri::decode_data_uri;
 use crate::types::TypeMetadata;
 use crate::value::{Map, Value};
 
@@ -158,18 +156,6 @@ impl TypeMetadata {
     }
 }
 
-/// The bytes of a base64 `data:` URI.
-pub fn decode_data_uri(uri: &str) -> Option<Value> {
-    let (head, body) = uri.strip_prefix("data:")?.split_once(',')?;
-    if !head.ends_with(";base64") {
-        return None;
-    }
-    STANDARD
-        .decode(body.trim())
-        .ok()
-        .map(|b| Value::Bytes(b.into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,13 +221,5 @@ mod tests {
             assign("int", "\"x\"").unwrap_err(),
             "str \"x\" (expected int)"
         );
-    }
-
-    #[test]
-    fn base64_data_uris_become_bytes() {
-        assert!(
-            matches!(decode_data_uri("data:text/plain;base64,aGk="), Some(Value::Bytes(b)) if &b[..] == b"hi")
-        );
-        assert!(decode_data_uri("data:text/plain,hi").is_none());
     }
 }

@@ -4,6 +4,7 @@
 
 mod assign;
 pub mod catalogue;
+mod data_uri;
 mod event;
 mod graph;
 mod metadata;
@@ -11,7 +12,8 @@ mod schema;
 mod types;
 mod value;
 
-pub use assign::{Misfit, decode_data_uri};
+pub use assign::Misfit;
+pub use data_uri::{decode_data_uri, encode_data_uri};
 pub use event::{
     EdgeStatus, JobEvent, JobStatus, JobUpdate, NodeStatus, NodeUpdate, OutputUpdate,
     RunJobRequest, RunState, Severity, output_type_of,

@@ -9,12 +9,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use crate::data_uri::encode_data_uri;
 
 /// An ordered map from text to value: a JSON object, a Python dict.
 pub type Map = IndexMap<Arc<str>, Value>;
@@ -264,8 +264,6 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
-const BYTES_URI: &str = "data:application/octet-stream;base64,";
-
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -275,10 +273,7 @@ impl Serialize for Value {
             Value::Float(f) => s.serialize_f64(*f),
             Value::Str(t) => s.serialize_str(t),
             Value::Bytes(b) if s.is_human_readable() => {
-                let mut uri = String::with_capacity(BYTES_URI.len() + b.len().div_ceil(3) * 4);
-                uri.push_str(BYTES_URI);
-                STANDARD.encode_string(b, &mut uri);
-                s.serialize_str(&uri)
+                s.serialize_str(&encode_data_uri("application/octet-stream", b))
             }
             Value::Bytes(b) => s.serialize_bytes(b),
             Value::List(items) => {

@@ -122,12 +122,16 @@ pub struct Case {
     names: Vec<Arc<str>>,
     items: VecDeque<(u16, Value)>,
     cx: NodeCx,
-    def: crate::NodeDef,
+    def: Arc<crate::NodeDef>,
 }
 
 /// A case of a node type with default properties.
 pub fn case<N: Node>() -> Case {
-    let def = N::definition();
+    case_of(Arc::new(N::definition()))
+}
+
+/// A case of a registered node type with default properties.
+pub fn case_of(def: Arc<crate::NodeDef>) -> Case {
     Case {
         props: def.defaults(),
         names: Vec::new(),

@@ -75,3 +75,45 @@ impl Workspace {
             .join("/")
     }
 }
+
+impl Workspace {
+    /// Writes an asset's bytes under `assets/` and gives the path; an existing name gets a number.
+    pub fn store_asset(&self, asset: &crate::services::NewAsset) -> Result<String, NodeError> {
+        let plain: String = asset
+            .name
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        let (stem, ending) = plain
+            .rsplit_once('.')
+            .map_or((plain.as_str(), String::new()), |(s, e)| {
+                (s, format!(".{e}"))
+            });
+        std::fs::create_dir_all(self.resolve("assets")?)?;
+        for n in 0..10_000u32 {
+            let name = if n == 0 {
+                plain.clone()
+            } else {
+                format!("{stem}-{n}{ending}")
+            };
+            let path = self.resolve(&format!("assets/{name}"))?;
+            match std::fs::File::create_new(&path) {
+                Ok(mut file) => {
+                    std::io::Write::write_all(&mut file, &asset.data)?;
+                    return Ok(path.to_string_lossy().into_owned());
+                }
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(NodeError::new(format!(
+            "The workspace holds too many files named like '{plain}'"
+        )))
+    }
+}

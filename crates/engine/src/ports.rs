@@ -1,0 +1,297 @@
+//! A node's outgoing edges. Owning them is what keeps the streams open: dropping the ports is end of stream.
+
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nodetool_sdk::{BoxFuture, ControlMessage, Emit, Emitted, Map, NodeError, Role, Value};
+use smallvec::SmallVec;
+
+use crate::control::{self, Event};
+use crate::inbox::{Item, Put};
+use crate::run::Run;
+
+/// Emissions after which a node that never waits lets others have the thread.
+const YIELD_EVERY: u32 = 256;
+
+#[derive(Debug, Default)]
+struct Open {
+    /// Edges already closed.
+    closed: SmallVec<[usize; 2]>,
+    /// Edges whose consumer had no room at the last put.
+    full: SmallVec<[usize; 4]>,
+    since_yield: u32,
+    /// Last value per slot name, when somebody will be told.
+    last: Option<Map>,
+}
+
+/// The outgoing edges of one node.
+pub(crate) struct Ports {
+    run: Arc<Run>,
+    node: usize,
+    open: Mutex<Open>,
+}
+
+impl Ports {
+    pub(crate) fn new(run: Arc<Run>, node: usize) -> Self {
+        Ports {
+            run,
+            node,
+            open: Mutex::default(),
+        }
+    }
+
+    /// Starts to remember the last value of each slot; [`take_last`](Self::take_last) gives them.
+    pub(crate) fn remember(&self) {
+        self.lock().last = Some(Map::new());
+    }
+
+    /// The last value per slot since [`remember`](Self::remember).
+    pub(crate) fn take_last(&self) -> Map {
+        self.lock().last.take().unwrap_or_default()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends values by slot index along their edges.
+    fn route(&self, open: &mut Open, slot: usize, value: Value) {
+        let plan = &self.run.plan;
+        let node = &plan.nodes[self.node];
+        if let Some(last) = &mut open.last {
+            last.insert(node.slots[slot].clone(), value.clone());
+        }
+        if !node.def.routes {
+            return;
+        }
+        if node.result_slot == Some(slot)
+            && let Some(name) = &node.name
+        {
+            self.run.record_result(self.node, name, value.clone());
+        }
+        let edges = &node.out[slot];
+        let count = edges.len();
+        let mut value = Some(value);
+        for (i, &e) in edges.iter().enumerate() {
+            if !open.closed.is_empty() && open.closed.contains(&e) {
+                continue;
+            }
+            // The last consumer gets the value itself, so an unshared list can be taken apart without a copy.
+            let item = if i + 1 == count {
+                value.take()
+            } else {
+                value.clone()
+            };
+            let Some(value) = item else { break };
+            let edge = &plan.edges[e];
+            self.run.item_sent(e);
+            let put = self.run.inboxes[edge.target].put(Item {
+                handle: edge.handle,
+                edge: e as u32,
+                value,
+            });
+            if put == Put::Full && !open.full.contains(&e) {
+                open.full.push(e);
+            }
+        }
+    }
+
+    fn send_control(&self, message: ControlMessage) {
+        let plan = &self.run.plan;
+        let ControlMessage {
+            target,
+            event,
+            mut reply,
+        } = message;
+        let targets: Vec<usize> = plan.nodes[self.node]
+            .control_out
+            .iter()
+            .map(|&e| plan.edges[e].target)
+            .filter(|&t| {
+                target
+                    .as_ref()
+                    .is_none_or(|id| plan.nodes[t].info.id == *id)
+            })
+            .collect();
+        if targets.is_empty() {
+            tracing::warn!(node.id = %plan.nodes[self.node].info.id, "a control event has no target; it is dropped");
+            return;
+        }
+        for t in targets {
+            self.run.controls[t].put(Event {
+                event: event.clone(),
+                reply: reply.take(),
+            });
+        }
+    }
+
+    fn named(&self, open: &mut Open, map: Map) -> Result<(), NodeError> {
+        let node = &self.run.plan.nodes[self.node];
+        for (name, value) in map {
+            match &*name {
+                "__control__" => match control::read_event(value) {
+                    Some(message) => self.send_control(message),
+                    None => {
+                        tracing::warn!(node.id = %node.info.id, "not a control event; it is dropped")
+                    }
+                },
+                "__control_output__" => self.send_control(control::read_legacy_event(value)?),
+                _ => match node.slots.iter().position(|s| *s == name) {
+                    Some(slot) => self.route(open, slot, value),
+                    None if node.def.metadata.supports_dynamic_outputs
+                        || node.def.metadata.is_dynamic =>
+                    {
+                        if let Some(last) = &mut open.last {
+                            last.insert(name, value);
+                        }
+                    }
+                    None => {
+                        return Err(NodeError::new(format!(
+                            "Node {} ({}) tried to emit to unknown output '{name}'",
+                            node.info.title, node.info.id
+                        )));
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends an emission; `Ok(false)` asks to await [`ready`](Emit::ready).
+    pub(crate) fn send(&self, emitted: Emitted, skip_null: bool) -> Result<bool, NodeError> {
+        // After a failure, sources have nobody left to work for (FIX-3).
+        if self.run.failing.load(Ordering::Relaxed)
+            && self.run.plan.nodes[self.node].handles.is_empty()
+        {
+            return Err(NodeError::Stopped);
+        }
+        let mut open = self.lock();
+        match emitted {
+            Emitted::Slots(values) => {
+                for (slot, value) in values {
+                    if !(skip_null && value.is_null()) {
+                        self.route(&mut open, usize::from(slot), value);
+                    }
+                }
+            }
+            Emitted::Named(mut map) => {
+                if skip_null {
+                    map.retain(|_, v| !v.is_null());
+                }
+                self.named(&mut open, map)?;
+            }
+        }
+        open.since_yield += 1;
+        Ok(open.full.is_empty() && open.since_yield < YIELD_EVERY && !self.controls_busy())
+    }
+
+    /// Controllers check their targets' queues on every emission; there are few of either.
+    fn controls_busy(&self) -> bool {
+        !self.run.plan.nodes[self.node].control_out.is_empty()
+    }
+
+    /// Waits until every consumer has room.
+    pub(crate) async fn room(&self) {
+        let (full, long) = {
+            let mut open = self.lock();
+            let long = open.since_yield >= YIELD_EVERY;
+            if long {
+                open.since_yield = 0;
+            }
+            (std::mem::take(&mut open.full), long)
+        };
+        if long {
+            tokio::task::yield_now().await;
+        }
+        for e in full {
+            let edge = &self.run.plan.edges[e];
+            let inbox = &self.run.inboxes[edge.target];
+            let packed = ((edge.target as u64) << 16 | u64::from(edge.handle)) + 1;
+            poll_fn(|cx| {
+                let poll = inbox.poll_room(edge.handle, self.node, cx);
+                if poll.is_pending() {
+                    self.run.blocked[self.node].store(packed, Ordering::Release);
+                    self.run.break_deadlock();
+                }
+                poll
+            })
+            .await;
+            self.run.blocked[self.node].store(0, Ordering::Release);
+        }
+        for &e in &self.run.plan.nodes[self.node].control_out {
+            poll_fn(|cx| self.run.controls[self.run.plan.edges[e].target].poll_room(cx)).await;
+        }
+    }
+
+    fn close_edge(&self, open: &mut Open, e: usize) {
+        if open.closed.contains(&e) {
+            return;
+        }
+        open.closed.push(e);
+        self.run.edge_drained(e);
+        let edge = &self.run.plan.edges[e];
+        if self.run.plan.nodes[self.node].def.routes {
+            self.run.inboxes[edge.target].producer_done(edge.handle);
+        }
+    }
+}
+
+impl Emit for Ports {
+    fn put(&self, emitted: Emitted) -> Result<bool, NodeError> {
+        self.send(emitted, true)
+    }
+
+    fn ready<'a>(&'a self) -> BoxFuture<'a, Result<(), NodeError>> {
+        Box::pin(async {
+            self.room().await;
+            Ok(())
+        })
+    }
+
+    fn complete(&self, slot: &str) {
+        let node = &self.run.plan.nodes[self.node];
+        if let Some(i) = node.slots.iter().position(|s| &**s == slot) {
+            let mut open = self.lock();
+            for &e in &node.out[i] {
+                self.close_edge(&mut open, e);
+            }
+        }
+    }
+
+    fn control(&self, message: ControlMessage) -> Result<(), NodeError> {
+        self.send_control(message);
+        Ok(())
+    }
+}
+
+impl Drop for Ports {
+    fn drop(&mut self) {
+        let node = &self.run.plan.nodes[self.node];
+        let early = std::mem::take(&mut self.lock().closed);
+        for &e in node.out.iter().flatten() {
+            if early.is_empty() || !early.contains(&e) {
+                let edge = &self.run.plan.edges[e];
+                self.run.edge_drained(e);
+                if node.def.routes {
+                    self.run.inboxes[edge.target].producer_done(edge.handle);
+                }
+            }
+        }
+        let mut told: SmallVec<[usize; 4]> = SmallVec::new();
+        for &e in &node.control_out {
+            let target = self.run.plan.edges[e].target;
+            self.run.edge_drained(e);
+            if !told.contains(&target) {
+                told.push(target);
+                self.run.controls[target].controller_done();
+            }
+        }
+        // Inputs have no actor; everybody else closes the inbox here, whatever ended it (FIX-3).
+        if node.def.role != Role::Input {
+            self.run.inboxes[self.node].close();
+            self.run.controls[self.node].close();
+        }
+        self.run.ended[self.node].store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,438 @@
+//! A run from start to outcome, and the caller's grip on it.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nodetool_sdk::protocol::{JobEvent, JobStatus, JobUpdate, NodeStatus, NodeUpdate};
+use nodetool_sdk::{Behaviour, Emitted, EventSink, Map, NodeCx, NodeError, Props, RunCx, Value};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::actor::{act, panic_text};
+use crate::assets::AssetMode;
+use crate::cache::ResultCache;
+use crate::plan::{FaultKind, Plan, PlanError};
+use crate::ports::Ports;
+use crate::run::Run;
+
+/// Items a handle holds before its producers wait.
+const INBOX_LIMIT: u32 = 64;
+/// Client-pushed items an input holds before the client waits.
+const INPUT_LIMIT: usize = 64;
+/// How long a cancelled node may take to let go; after that the run ends without it.
+const CANCEL_GRACE: Duration = Duration::from_millis(800);
+
+/// How a run is to be made.
+pub struct RunOptions {
+    /// Values of inputs by name.
+    pub params: Map,
+    /// What happens to asset references in results and messages.
+    pub assets: AssetMode,
+    /// Reuse and keep results of deterministic nodes.
+    pub cache: Option<Arc<ResultCache>>,
+    /// Items a handle holds before its producers wait.
+    pub inbox_limit: u32,
+    /// Event for a trigger node: its id and the payload.
+    pub trigger_event: Option<(Arc<str>, Value)>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions {
+            params: Map::new(),
+            assets: AssetMode::default(),
+            cache: None,
+            inbox_limit: INBOX_LIMIT,
+            trigger_event: None,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct RunOutcome {
+    /// Completed, failed, cancelled or suspended.
+    pub status: JobStatus,
+    /// Output name to all its values, in order.
+    pub outputs: Vec<(Arc<str>, Vec<Value>)>,
+    /// Output name to its last value, null included.
+    pub last: Map,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Where it waits: node, reason, state.
+    pub suspended: Option<(Arc<str>, String, Value)>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl RunOutcome {
+    /// The outcome of a graph that could not be planned.
+    pub fn rejected(error: &PlanError) -> Self {
+        RunOutcome {
+            status: JobStatus::Failed,
+            outputs: Vec::new(),
+            last: Map::new(),
+            error: Some(error.to_string().chars().take(4000).collect()),
+            suspended: None,
+            duration: Duration::ZERO,
+        }
+    }
+
+    /// The one closing message of the run.
+    pub fn closing_update(&self, job_id: Arc<str>, workflow_id: Arc<str>) -> JobUpdate {
+        let mut update = JobUpdate::new(self.status, job_id.clone(), workflow_id);
+        match self.status {
+            JobStatus::Completed => {
+                update.message = Some(format!("Workflow {job_id} completed"));
+                update.result = Some(
+                    self.outputs
+                        .iter()
+                        .map(|(k, v)| (k.clone(), Value::from(v.clone())))
+                        .collect(),
+                );
+                update.duration = Some(self.duration.as_secs_f64());
+            }
+            JobStatus::Suspended => {
+                if let Some((node, reason, _)) = &self.suspended {
+                    update.message = Some(format!("Workflow suspended at node {node}: {reason}"));
+                }
+            }
+            _ => update.error.clone_from(&self.error),
+        }
+        update
+    }
+}
+
+/// Tells the faults of a graph as a failed run would: `running` first, then each node's error.
+pub fn tell_rejection(
+    error: &PlanError,
+    plan_nodes: &dyn Fn(&str) -> Option<(String, String)>,
+    cx: &RunCx,
+) {
+    if !cx.events.listening() {
+        return;
+    }
+    for fault in error
+        .faults
+        .iter()
+        .filter(|f| f.kind == FaultKind::Validation)
+    {
+        let Some(id) = &fault.node_id else { continue };
+        let Some((title, node_type)) = plan_nodes(id) else {
+            continue;
+        };
+        cx.events.emit(JobEvent::NodeUpdate(NodeUpdate {
+            node_id: id.clone(),
+            node_name: title.into(),
+            node_type: node_type.into(),
+            status: NodeStatus::Error,
+            error: Some(fault.message.chars().take(1000).collect()),
+            result: None,
+            properties: None,
+            workflow_id: Some(cx.workflow_id.clone()),
+        }));
+    }
+}
+
+enum Push {
+    Value(Arc<str>, Value),
+    End,
+}
+
+/// The caller's grip on a run.
+#[derive(Clone)]
+pub struct RunHandle {
+    cancel: watch::Sender<bool>,
+    inputs: Arc<Mutex<HashMap<Arc<str>, mpsc::Sender<Push>>>>,
+}
+
+impl RunHandle {
+    /// Ends the run; it answers within a second.
+    pub fn cancel(&self) {
+        self.cancel.send_replace(true);
+    }
+
+    fn input(&self, name: &str) -> Option<mpsc::Sender<Push>> {
+        self.inputs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    /// Pushes a value into a streaming input; `false` when there is no open input of that name.
+    pub async fn push_input(&self, name: &str, handle: &str, value: Value) -> bool {
+        let Some(tx) = self.input(name) else {
+            return false;
+        };
+        tx.send(Push::Value(handle.into(), value)).await.is_ok()
+    }
+
+    /// Ends a streaming input; `false` when there is no open input of that name.
+    pub async fn end_input(&self, name: &str) -> bool {
+        let tx = self
+            .inputs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+        match tx {
+            Some(tx) => tx.send(Push::End).await.is_ok(),
+            None => false,
+        }
+    }
+}
+
+/// Makes runs of plans.
+pub struct Runner {
+    run: Arc<Run>,
+    options: RunOptions,
+    handle: RunHandle,
+    cancelled: watch::Receiver<bool>,
+}
+
+impl Runner {
+    /// Prepares a run. Nothing happens before [`execute`](Self::execute).
+    pub fn new(plan: Arc<Plan>, cx: Arc<RunCx>, options: RunOptions) -> Self {
+        let (cancel, cancelled) = watch::channel(false);
+        let run = Run::new(plan, cx, &options);
+        Runner {
+            run: Arc::new(run),
+            options,
+            handle: RunHandle {
+                cancel,
+                inputs: Arc::default(),
+            },
+            cancelled,
+        }
+    }
+
+    /// The grip on this run.
+    pub fn handle(&self) -> RunHandle {
+        self.handle.clone()
+    }
+
+    /// Runs to the end. Dropping the future ends the run at once.
+    pub async fn execute(mut self) -> RunOutcome {
+        let started = Instant::now();
+        let mut actors = JoinSet::new();
+        let mut status = JobStatus::Completed;
+        match self.feed_inputs(&mut actors).await {
+            Ok(()) => {
+                for node in 0..self.run.plan.nodes.len() {
+                    if !self.run.plan.nodes[node].is_input() {
+                        actors.spawn(act(self.run.clone(), node));
+                    }
+                }
+            }
+            Err((node, e)) => self.run.fail(node, &e),
+        }
+        loop {
+            tokio::select! {
+                ended = actors.join_next() => match ended {
+                    None => break,
+                    Some(Err(e)) if e.is_panic() => {
+                        tracing::error!(job.id = %self.run.cx.job_id, panic = panic_text(&*e.into_panic()), "an actor panicked outside its node");
+                        self.run.failing.store(true, Ordering::Release);
+                    }
+                    Some(_) => {}
+                },
+                // The handle in `self` keeps the channel open, so an error cannot come.
+                _ = self.cancelled.wait_for(|c| *c) => {
+                    status = JobStatus::Cancelled;
+                    break;
+                }
+            }
+            if self.run.failing.load(Ordering::Acquire) {
+                // After a failure nobody waits for client inputs any more.
+                self.handle
+                    .inputs
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clear();
+                if self.suspension().is_some() {
+                    break;
+                }
+            }
+        }
+        actors.abort_all();
+        let _ = tokio::time::timeout(CANCEL_GRACE, async {
+            while actors.join_next().await.is_some() {}
+        })
+        .await;
+        if !actors.is_empty() {
+            tracing::warn!(job.id = %self.run.cx.job_id, nodes = actors.len(), "nodes did not let go in time; the run ends without them");
+            actors.detach_all();
+        }
+        self.outcome(status, started)
+    }
+
+    fn suspension(&self) -> Option<(Arc<str>, String, Value)> {
+        let failure = self
+            .run
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let f = failure.as_ref()?;
+        let (reason, state) = f.suspended.clone()?;
+        Some((self.run.plan.nodes[f.node].info.id.clone(), reason, state))
+    }
+
+    fn outcome(&self, status: JobStatus, started: Instant) -> RunOutcome {
+        let results = std::mem::take(
+            &mut *self
+                .run
+                .results
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        let suspended = self.suspension();
+        let failure = self
+            .run
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let (status, error) = match (status, failure) {
+            (JobStatus::Cancelled, _) => (JobStatus::Cancelled, None),
+            (_, Some(f)) if f.suspended.is_some() => (JobStatus::Suspended, None),
+            (_, Some(f)) => (JobStatus::Failed, Some(f.error)),
+            (_, None) if self.run.failing.load(Ordering::Acquire) => (
+                JobStatus::Failed,
+                Some("The engine failed inside a node's task".into()),
+            ),
+            (s, None) => (s, None),
+        };
+        RunOutcome {
+            status,
+            outputs: results.lists,
+            last: results.last,
+            error,
+            suspended,
+            duration: started.elapsed(),
+        }
+    }
+
+    /// Pushes parameters and defaults, in the order of the spec (4.4): named parameters first, then the others.
+    async fn feed_inputs(&self, actors: &mut JoinSet<()>) -> Result<(), (usize, NodeError)> {
+        let plan = &self.run.plan;
+        let inputs: Vec<usize> = (0..plan.nodes.len())
+            .filter(|&i| plan.nodes[i].is_input())
+            .collect();
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let by_name: HashMap<&str, usize> = inputs
+            .iter()
+            .filter_map(|&i| Some((plan.nodes[i].name.as_deref()?, i)))
+            .collect();
+        let mut named = vec![false; plan.nodes.len()];
+        for (name, value) in &self.options.params {
+            match by_name.get(&**name) {
+                Some(&i) => {
+                    named[i] = true;
+                    self.feed(i, Some(value.clone()), actors)
+                        .await
+                        .map_err(|e| (i, e))?;
+                }
+                None => {
+                    tracing::debug!(job.id = %self.run.cx.job_id, input.name = %name, "no input of this name; the parameter is ignored")
+                }
+            }
+        }
+        for &i in inputs.iter().filter(|&&i| !named[i]) {
+            self.feed(i, None, actors).await.map_err(|e| (i, e))?;
+        }
+        Ok(())
+    }
+
+    async fn feed(
+        &self,
+        node: usize,
+        param: Option<Value>,
+        actors: &mut JoinSet<()>,
+    ) -> Result<(), NodeError> {
+        let plan = &self.run.plan.nodes[node];
+        let ports = Ports::new(self.run.clone(), node);
+        let streams = plan.def.metadata.is_streaming_output;
+        let value_at = plan.def.property_index("value");
+        let mut props = plan.props.clone();
+        let given = param.is_some();
+        let value = match (param, value_at) {
+            (Some(Value::Null), _) => Value::Null,
+            (Some(v), Some(i)) => {
+                let target = crate::plan::Target::Property(i);
+                crate::plan::fit_input(&plan.def, target, &"value".into(), v, &mut props)
+                    .map_err(NodeError::Failed)?;
+                props.values[i].clone()
+            }
+            (Some(v), None) => v,
+            (None, Some(i)) => props.values[i].clone(),
+            (None, None) => Value::Null,
+        };
+        let silent = streams && !given;
+        if !silent {
+            let emitted = self.input_values(node, props, value).await?;
+            if !ports.send(emitted, false)? && streams {
+                ports.room().await;
+            }
+        }
+        if streams && let Some(name) = &plan.name {
+            let (tx, rx) = mpsc::channel(INPUT_LIMIT);
+            self.handle
+                .inputs
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(name.clone(), tx);
+            actors.spawn(stream_input(ports, rx, plan.slots.first().cloned()));
+        }
+        Ok(())
+    }
+
+    /// All slots of an input (FIX-13): what its code gives, or the value itself on the first slot.
+    async fn input_values(
+        &self,
+        node: usize,
+        props: Props,
+        value: Value,
+    ) -> Result<Emitted, NodeError> {
+        let plan = &self.run.plan.nodes[node];
+        match &plan.def.behaviour {
+            Behaviour::Process(f) if !value.is_null() || plan.slots.len() > 1 => {
+                let cx = NodeCx::new(self.run.cx.clone(), plan.info.clone());
+                f(props, &cx).await
+            }
+            _ => Ok(Emitted::one(0, value)),
+        }
+    }
+}
+
+/// Forwards client-pushed values until the client ends the input.
+async fn stream_input(ports: Ports, mut rx: mpsc::Receiver<Push>, first: Option<Arc<str>>) {
+    while let Some(Push::Value(handle, value)) = rx.recv().await {
+        let slot = match &first {
+            Some(first) if handle.is_empty() || &*handle == "output" => first.clone(),
+            _ => handle,
+        };
+        let map: Map = [(slot, value)].into_iter().collect();
+        match ports.send(Emitted::Named(map), false) {
+            Ok(true) => {}
+            Ok(false) => ports.room().await,
+            Err(e) => {
+                tracing::warn!(error = %e, "a pushed value has no such slot; it is dropped");
+            }
+        }
+    }
+}
+
+/// Takes no messages: for callers that only want the outcome.
+#[derive(Clone, Copy, Debug)]
+pub struct Unheard;
+
+impl EventSink for Unheard {
+    fn emit(&self, _: JobEvent) {}
+    fn listening(&self) -> bool {
+        false
+    }
+}

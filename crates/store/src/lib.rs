@@ -1,0 +1,36 @@
+//! The durable rows of the product: workflows, jobs, and the migrations that shape their tables.
+//!
+//! This is the only crate that speaks SQL. It must not know HTTP, the engine or graphs: graphs,
+//! parameters, tags and settings pass through as JSON text that is never looked into. Callers choose
+//! ids and times; the store writes what it is told and refuses what would lose somebody else's write.
+//!
+//! SQL is written in the dialect SQLite and PostgreSQL share: `$1` placeholders, text ids, times as
+//! `i64` microseconds in UTC, JSON as text, flags as 0 or 1, `ON CONFLICT … RETURNING`. A PostgreSQL
+//! schema has to declare ids with `COLLATE "C"`, because page order compares them byte by byte.
+
+mod connection;
+mod error;
+mod etag;
+mod filter;
+mod folder;
+mod ids;
+mod jobs;
+mod migrations;
+mod page;
+mod reader;
+mod sql;
+mod store;
+mod workflows;
+mod writer;
+
+pub use error::{Cause, StoreError};
+pub use ids::{MAX_ID_BYTES, new_id, now_micros};
+pub use jobs::{
+    DeadOwner, Expected, FinishJob, INTERRUPTED_ERROR, JobFilter, JobPayload, JobRow, JobStatus,
+    NewJob, StatusChange, Suspension, UnknownStatus, job_etag,
+};
+pub use migrations::{MigrationState, MigrationStatus};
+pub use page::{MAX_PAGE_ROWS, Page};
+pub use store::{Options, Store};
+pub use workflows::{Upserted, WorkflowFilter, WorkflowRow};
+pub use writer::Pending;

@@ -1,0 +1,63 @@
+//! What every database behind the store has to do: plain functions over an open store, run against a
+//! database in memory and one on disk.
+
+mod jobs;
+mod rules;
+mod workflows;
+
+use nodetool_store::Store;
+
+use crate::samples::Folder;
+
+/// Runs each case against an empty store in memory and an empty store on disk.
+macro_rules! contract {
+    ($($module:ident: $($case:ident),* $(,)?;)*) => {
+        mod in_memory {
+            $($(#[tokio::test]
+            async fn $case() {
+                super::$module::$case(super::Store::open_in_memory().unwrap()).await;
+            })*)*
+        }
+        mod on_disk {
+            $($(#[tokio::test]
+            async fn $case() {
+                let folder = super::Folder::new();
+                let store = folder.open();
+                super::$module::$case(store.clone()).await;
+                store.close().await.unwrap();
+            })*)*
+        }
+    };
+}
+
+contract! {
+    workflows:
+        a_workflow_reads_back_column_by_column,
+        a_workflow_id_is_given_once,
+        a_list_and_a_read_give_the_same_etag,
+        filters_restrict_the_list_before_the_limit,
+        an_update_with_a_stale_etag_changes_nothing,
+        an_update_keeps_owner_and_creation_time,
+        an_upsert_creates_then_updates_but_never_takes_over,
+        only_the_owner_deletes,
+    ;
+    jobs:
+        a_job_takes_the_defaults_of_its_columns,
+        the_large_texts_of_a_job_are_kept_apart,
+        a_job_id_is_given_once,
+        insert_and_finish_in_one_breath_arrive_in_order,
+        a_change_from_an_old_version_is_refused,
+        a_change_from_another_status_is_refused,
+        a_terminal_status_never_changes,
+        a_suspension_is_kept_through_a_resume,
+        a_failure_keeps_its_error_and_time,
+        interrupted_jobs_of_silent_processes_fail,
+        interrupted_jobs_of_named_workers_fail,
+        jobs_are_listed_by_user_and_workflow,
+    ;
+    rules:
+        odd_ids_are_only_text,
+        refused_input_never_reaches_the_database,
+        a_store_reports_its_migrations,
+    ;
+}

@@ -1,0 +1,8 @@
+//! The store seen from outside: one contract for every database, and what only files on disk can show.
+
+mod concurrency;
+mod contract;
+mod durability;
+mod migrations;
+mod pagination;
+mod samples;
