@@ -183,7 +183,11 @@ impl Ports {
             }
         }
         open.since_yield += 1;
-        Ok(open.full.is_empty() && open.since_yield < YIELD_EVERY && !self.controls_busy())
+        let behind = self.run.listening && self.run.cx.events.behind();
+        Ok(open.full.is_empty()
+            && open.since_yield < YIELD_EVERY
+            && !behind
+            && !self.controls_busy())
     }
 
     /// Controllers check their targets' queues on every emission; there are few of either.
@@ -204,6 +208,7 @@ impl Ports {
         if long {
             tokio::task::yield_now().await;
         }
+        self.run.breathe().await;
         for e in full {
             let edge = &self.run.plan.edges[e];
             let inbox = &self.run.inboxes[edge.target];

@@ -106,6 +106,13 @@ impl Run {
         self.cx.events.emit(event);
     }
 
+    /// Waits for a listener that is behind, so that messages do not pile up.
+    pub(crate) async fn breathe(&self) {
+        if self.listening && self.cx.events.behind() {
+            self.cx.events.caught_up().await;
+        }
+    }
+
     /// Counts an item on an edge and tells it, before the item becomes visible (G4).
     pub(crate) fn item_sent(&self, edge: usize) {
         if !self.listening {

@@ -6,12 +6,18 @@
 use nodetool_sdk::Registry;
 
 mod boolean;
+mod code;
 mod control;
 mod math;
+mod triggers;
+mod variable;
 
 /// Registers every node type of this crate.
 pub fn register(r: &mut Registry) {
     boolean::register(r);
+    code::register(r);
     control::register(r);
     math::register(r);
+    triggers::register(r);
+    variable::register(r);
 }

@@ -9,7 +9,7 @@ use nodetool_protocol::{JobEvent, Map, Severity, Value};
 use tokio::sync::watch;
 
 use crate::services::Services;
-use crate::{NodeError, Workspace};
+use crate::{BoxFuture, NodeError, Workspace};
 
 /// Takes the messages of a run. Must not block.
 pub trait EventSink: Send + Sync {
@@ -17,6 +17,14 @@ pub trait EventSink: Send + Sync {
     fn emit(&self, event: JobEvent);
     /// Whether anybody listens to more than the end of the run; when not, messages need not be built.
     fn listening(&self) -> bool;
+    /// Whether the listener is behind, so that nodes should wait for [`caught_up`](Self::caught_up).
+    fn behind(&self) -> bool {
+        false
+    }
+    /// Resolves when the listener has caught up or is gone.
+    fn caught_up<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// What all nodes of a run share.

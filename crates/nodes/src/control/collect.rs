@@ -2,6 +2,8 @@
 
 use nodetool_sdk::{Emitter, Inputs, Node, NodeCx, NodeError, Pipe, Value};
 
+use super::item::refuse_more_than_max;
+
 /// Gathers a whole stream into one list.
 /// collector, aggregate, list, stream, end
 #[derive(Node)]
@@ -25,6 +27,7 @@ impl Pipe for Collect {
         let mut items = Vec::new();
         while let Some(item) = inputs.recv("input_item").await {
             items.push(item);
+            refuse_more_than_max("input_item", items.len())?;
         }
         out.emit(items).await
     }

@@ -74,3 +74,46 @@ fn truth(value: &Value) -> Result<bool, NodeError> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use nodetool_sdk::Map;
+    use nodetool_sdk::testing::{Case, case};
+
+    use super::*;
+
+    async fn branches(case: Case) -> Vec<String> {
+        let emitted = case.run().await.unwrap();
+        let shown = |m: &Map| format!("{:?}", m.iter().next().unwrap());
+        emitted.iter().map(shown).collect()
+    }
+
+    #[tokio::test]
+    async fn values_and_conditions_pair_and_the_last_condition_stays() {
+        let got = branches(
+            case::<If>()
+                .arrive("condition", [true, false])
+                .arrive("value", ["a", "b", "c"]),
+        )
+        .await;
+        let want = [
+            r#"("if_true", "a")"#,
+            r#"("if_false", "b")"#,
+            r#"("if_false", "c")"#,
+        ];
+        assert_eq!(got, want);
+    }
+
+    #[tokio::test]
+    async fn without_edges_the_configured_value_goes_once() {
+        let got = branches(case::<If>().set("condition", true).set("value", 1i64)).await;
+        assert_eq!(got, [r#"("if_true", 1)"#]);
+    }
+
+    #[tokio::test]
+    async fn a_condition_that_is_no_bool_is_refused_by_name() {
+        let case = case::<If>().arrive("condition", [1i64]);
+        let error = case.run().await.unwrap_err().to_string();
+        assert!(error.contains("`condition`"), "{error}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: data on stdout, everything else on stderr.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+mod completions;
+mod document;
+mod nodes;
+mod progress;
+mod run;
+mod serve;
+mod show;
+mod validate;
+
+/// Bad usage or a graph that cannot run.
+const EXIT_USAGE: u8 = 2;
+
+/// Stores, runs and serves visual AI workflows: graphs of typed nodes that stream values to each other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nodetool",
+    version,
+    about,
+    max_term_width = 110,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "First steps:\n  nodetool serve                     start the server on http://127.0.0.1:7777\n  nodetool run workflow.json         run a workflow file and watch it\n  nodetool nodes list                see what nodes there are"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(Box<serve::Serve>),
+    /// Run a workflow file
+    Run(Box<run::Run>),
+    /// Check a workflow file without running it
+    Validate(validate::Validate),
+    /// Look at the node types
+    Nodes(nodes::Nodes),
+    /// Print a completion script for your shell
+    Completions(completions::Completions),
+}
+
+/// Parses the command line and runs the command.
+pub(crate) fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(c) => c.main(),
+        Command::Run(c) => c.main(),
+        Command::Validate(c) => c.main(),
+        Command::Nodes(c) => c.main(),
+        Command::Completions(c) => c.main(&mut Cli::command()),
+    };
+    result.unwrap_or_else(|e| {
+        eprintln!("error: {e:#}");
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

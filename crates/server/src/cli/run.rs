@@ -1,0 +1,306 @@
+//! `nodetool run FILE`: runs a workflow file in this process.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nodetool_engine::{AssetMode, Plan, RunOptions, RunOutcome, Runner};
+use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
+use nodetool_sdk::{BoxFuture, EventSink, RunCx, Variables};
+
+use super::progress::Progress;
+use super::{EXIT_USAGE, document, show};
+use crate::config::Config;
+use crate::node_services;
+use crate::services::channel;
+
+/// The run was ended by Ctrl-C.
+const EXIT_CANCELLED: u8 = 130;
+
+/// Run a workflow file
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 completed, 1 failed, 2 bad usage or a graph that cannot run, 130 cancelled by Ctrl-C."
+)]
+pub(super) struct Run {
+    /// Workflow file, or - for standard input
+    file: PathBuf,
+    /// Inputs as a JSON object, e.g. '{"text": "hello"}'
+    #[arg(long, value_name = "JSON")]
+    params: Option<String>,
+    /// File with inputs as a JSON object
+    #[arg(long, value_name = "FILE")]
+    params_file: Option<PathBuf>,
+    /// One input as name=value; the value is JSON, or text when it is no JSON (repeatable)
+    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE")]
+    inputs: Vec<String>,
+    /// Print the outputs as one JSON object: output name to the list of its values
+    #[arg(long, conflicts_with = "jsonl")]
+    json: bool,
+    /// Print every message of the run as a JSON line, as it comes
+    #[arg(long)]
+    jsonl: bool,
+    /// Folder the workflow may read and write; without one, nodes that need files fail
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// Cancel the run after this many seconds
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<f64>,
+    /// Host or network that nodes may call although it is private (repeatable)
+    #[arg(long = "allow-host", value_name = "HOST")]
+    allow_hosts: Vec<String>,
+}
+
+enum End {
+    Finished,
+    Interrupted,
+    TimedOut(f64),
+}
+
+impl Run {
+    pub(super) fn main(self) -> anyhow::Result<ExitCode> {
+        let usage = |e: anyhow::Error| {
+            eprintln!("error: {e:#}");
+            Ok(ExitCode::from(EXIT_USAGE))
+        };
+        let document = match document::read(&self.file) {
+            Ok(document) => document,
+            Err(e) => return usage(e),
+        };
+        let params = match self.params(document.params) {
+            Ok(params) => params,
+            Err(e) => return usage(e),
+        };
+        let plan = match Plan::build(&document.graph, &node_services::registry()) {
+            Ok(plan) => Arc::new(plan),
+            Err(e) => return usage(anyhow::anyhow!("{e}")),
+        };
+        if let Some(name) = params
+            .keys()
+            .find(|name| !plan.input_names().any(|i| i == &***name))
+        {
+            let known: Vec<&str> = plan.input_names().collect();
+            eprintln!(
+                "warning: the workflow has no input '{name}'; it has {}",
+                list(&known)
+            );
+        }
+        if self.timeout.is_some_and(|t| !t.is_finite() || t <= 0.0) {
+            return usage(anyhow::anyhow!(
+                "--timeout: expected a positive number of seconds"
+            ));
+        }
+        if let Some(dir) = &self.workspace
+            && !dir.is_dir()
+        {
+            return usage(anyhow::anyhow!(
+                "--workspace: {} is no folder",
+                dir.display()
+            ));
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let code = runtime.block_on(self.run(plan, params));
+        // Whatever ignores its cancellation must not hold the process.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        code
+    }
+
+    /// The file's own parameters, overridden by those given, later ways winning.
+    fn params(&self, mut params: Map) -> anyhow::Result<Map> {
+        if let Some(path) = &self.params_file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("--params-file: {}", path.display()))?;
+            params.extend(object(&text).context("--params-file")?);
+        }
+        if let Some(text) = &self.params {
+            params.extend(object(text).context("--params")?);
+        }
+        for input in &self.inputs {
+            let Some((name, text)) = input.split_once('=') else {
+                bail!("--input {input}: expected NAME=VALUE");
+            };
+            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+            params.insert(name.into(), value);
+        }
+        Ok(params)
+    }
+
+    async fn run(&self, plan: Arc<Plan>, params: Map) -> anyhow::Result<ExitCode> {
+        let folder =
+            std::env::temp_dir().join(format!("nodetool-run-{}", nodetool_store::new_id()));
+        let mut config = Config::defaults()?;
+        config.allow_hosts.clone_from(&self.allow_hosts);
+        let (sink, mut stream) = channel();
+        let job_id: Arc<str> = nodetool_store::new_id().into();
+        let cx = Arc::new(RunCx {
+            job_id: job_id.clone(),
+            workflow_id: "".into(),
+            user_id: "1".into(),
+            depth: 0,
+            services: node_services::services(&config, &folder.join("assets")),
+            variables: Variables::default(),
+            workspace: self.workspace.clone(),
+            events: sink.clone(),
+        });
+        let total = plan.len();
+        let options = RunOptions {
+            params,
+            assets: AssetMode::DataUri,
+            ..RunOptions::default()
+        };
+        let runner = Runner::new(plan, cx, options);
+        let handle = runner.handle();
+        sink.emit(JobEvent::JobUpdate(JobUpdate::new(
+            JobStatus::Running,
+            job_id.clone(),
+            "".into(),
+        )));
+        let mut end: BoxFuture<'_, (End, RunOutcome)> = Box::pin(async {
+            let run = runner.execute();
+            tokio::pin!(run);
+            let limit = self.timeout.map_or(Duration::MAX, Duration::from_secs_f64);
+            tokio::select! {
+                outcome = &mut run => (End::Finished, outcome),
+                _ = tokio::signal::ctrl_c() => { handle.cancel(); (End::Interrupted, run.await) }
+                () = tokio::time::sleep(limit.min(Duration::from_secs(u32::MAX.into()))) => {
+                    handle.cancel();
+                    (End::TimedOut(self.timeout.unwrap_or_default()), run.await)
+                }
+            }
+        });
+        let interactive = std::io::stdout().is_terminal() && !self.json && !self.jsonl;
+        let mut progress =
+            (std::io::stderr().is_terminal() && interactive).then(|| Progress::new(total));
+        let mut outcome = None;
+        let mut sink = Some(sink);
+        loop {
+            tokio::select! {
+                ended = &mut end, if outcome.is_none() => {
+                    let (how, result) = ended;
+                    let update = result.closing_update(job_id.clone(), "".into());
+                    if let Some(sink) = sink.take() {
+                        sink.emit(JobEvent::JobUpdate(update));
+                    }
+                    outcome = Some((how, result));
+                    end = Box::pin(std::future::pending());
+                }
+                batch = stream.next_batch() => match batch {
+                    Some(batch) => for event in batch {
+                        self.tell(&event, progress.as_mut())?;
+                        if matches!(&event, JobEvent::JobUpdate(u) if u.status != JobStatus::Running) {
+                            let _ = std::fs::remove_dir_all(&folder);
+                            let (how, result) = outcome.take().context("the run ended without an outcome")?;
+                            if let Some(p) = &mut progress {
+                                p.finish();
+                            }
+                            return self.finish(how, &result, interactive);
+                        }
+                    },
+                    None => bail!("the run ended without its closing message"),
+                },
+            }
+        }
+    }
+
+    fn tell(&self, event: &JobEvent, progress: Option<&mut Progress>) -> anyhow::Result<()> {
+        if self.jsonl {
+            let mut out = std::io::stdout().lock();
+            serde_json::to_writer(&mut out, event)?;
+            out.write_all(b"\n")?;
+            out.flush()?;
+        }
+        match (progress, event) {
+            (Some(p), event) => p.show(event),
+            (None, JobEvent::NodeUpdate(u)) => {
+                if let Some(error) = &u.error {
+                    eprintln!("{} ({}): {error}", u.node_name, u.node_id);
+                }
+            }
+            (
+                None,
+                JobEvent::LogUpdate {
+                    node_name, content, ..
+                },
+            ) => eprintln!("{node_name}: {content}"),
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    fn finish(
+        &self,
+        how: End,
+        outcome: &RunOutcome,
+        interactive: bool,
+    ) -> anyhow::Result<ExitCode> {
+        if interactive {
+            for (name, values) in &outcome.outputs {
+                for value in values {
+                    println!("{name}: {}", show::value(value));
+                }
+            }
+        } else if !self.jsonl {
+            let outputs: Map = outcome
+                .outputs
+                .iter()
+                .map(|(k, v)| (k.clone(), Value::from(v.clone())))
+                .collect();
+            println!("{}", serde_json::to_string(&outputs)?);
+        }
+        let seconds = outcome.duration.as_secs_f64();
+        match (how, outcome.status) {
+            (End::Interrupted, _) => {
+                eprintln!("cancelled");
+                Ok(ExitCode::from(EXIT_CANCELLED))
+            }
+            (End::TimedOut(limit), _) => {
+                eprintln!("error: cancelled after {limit} s (--timeout)");
+                Ok(ExitCode::FAILURE)
+            }
+            (_, JobStatus::Completed) => {
+                if interactive {
+                    eprintln!("completed in {seconds:.2} s");
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            (_, JobStatus::Suspended) => {
+                let (node, reason, _) = outcome
+                    .suspended
+                    .clone()
+                    .context("a suspended run names its node")?;
+                eprintln!("suspended at node {node}: {reason}; only the server can resume a run");
+                Ok(ExitCode::FAILURE)
+            }
+            _ => {
+                eprintln!(
+                    "error: {}",
+                    outcome.error.as_deref().unwrap_or("the run failed")
+                );
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+}
+
+fn object(text: &str) -> anyhow::Result<Map> {
+    match serde_json::from_str(text).context("no JSON")? {
+        Value::Map(map) => Ok(Arc::unwrap_or_clone(map)),
+        other => bail!(
+            "expected an object of input names to values, got {}",
+            other.kind()
+        ),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() {
+        "none".into()
+    } else {
+        names.join(", ")
+    }
+}

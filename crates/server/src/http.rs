@@ -1,0 +1,91 @@
+//! The HTTP surface: routers merged, one line logged per request, errors in one shape. It calls services only.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+
+use crate::services::{JobService, WorkflowService};
+
+mod error;
+mod extract;
+mod jobs;
+mod nodes;
+mod runs;
+mod streams;
+mod system;
+mod workflows;
+
+pub(crate) use error::ApiError;
+
+/// Largest JSON body.
+const BODY_LIMIT: usize = 32 << 20;
+
+/// What handlers work with.
+pub(crate) struct App {
+    pub(crate) workflows: WorkflowService,
+    pub(crate) jobs: JobService,
+    /// `GET /api/nodes/metadata`, made once.
+    pub(crate) metadata: bytes::Bytes,
+    pub(crate) started: Instant,
+}
+
+/// The shared state of all handlers.
+pub(crate) type AppState = Arc<App>;
+
+/// Every route of the editor surface.
+pub(crate) fn router(app: AppState) -> Router {
+    Router::new()
+        .merge(system::router())
+        .merge(nodes::router())
+        .merge(workflows::router())
+        .merge(runs::router())
+        .merge(jobs::router())
+        .fallback(|| async { ApiError::not_found("Not Found") })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(middleware::from_fn(log_request))
+        .with_state(app)
+}
+
+/// One line per request, without query or body: those may hold secrets.
+async fn log_request(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|p| p.as_str().to_owned());
+    let shown = path.unwrap_or_else(|| request.uri().path().chars().take(200).collect());
+    let quiet = matches!(shown.as_str(), "/health" | "/ping" | "/api/health");
+    let mut response = next.run(request).await;
+    if let Some(id) = response.extensions().get::<error::RequestId>() {
+        let value = HeaderValue::from_str(&id.0);
+        if let Ok(value) = value {
+            response.headers_mut().insert("x-request-id", value);
+        }
+    }
+    if !quiet {
+        let status = response.status().as_u16();
+        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        tracing::info!(http.method = %method, http.path = %shown, http.status = status, duration_ms, "request");
+    }
+    response
+}
+
+/// JSON bytes that are ready to send.
+pub(crate) fn json_response(bytes: impl Into<bytes::Bytes>) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], bytes.into()).into_response()
+}
+
+/// A value as a JSON response.
+pub(crate) fn json<T: serde::Serialize>(value: &T) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(bytes) => json_response(bytes),
+        Err(e) => ApiError::internal("a response cannot be written as JSON", &e).into_response(),
+    }
+}

@@ -1,0 +1,183 @@
+//! The one error type with a response: status, `detail`, and `errors` on 422 (HTTP spec 2.3).
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use nodetool_protocol::DocumentFault;
+use nodetool_store::StoreError;
+use serde::Serialize;
+
+use crate::services::{RunError, WorkflowError};
+
+/// Lets the logging layer put the id of an internal error on the response.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) String);
+
+/// One fault of a request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct FieldError {
+    #[serde(rename = "type")]
+    pub(crate) kind: &'static str,
+    pub(crate) loc: Vec<serde_json::Value>,
+    pub(crate) msg: String,
+    pub(crate) input: Option<String>,
+}
+
+impl FieldError {
+    /// A fault at the given place.
+    pub(crate) fn at(kind: &'static str, loc: &[&str], msg: impl Into<String>) -> Self {
+        let loc = loc
+            .iter()
+            .map(|part| match part.parse::<u64>() {
+                Ok(index) if *part != "0" || part.len() == 1 => index.into(),
+                _ => (*part).into(),
+            })
+            .collect();
+        FieldError {
+            kind,
+            loc,
+            msg: msg.into(),
+            input: None,
+        }
+    }
+}
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    detail: String,
+    errors: Vec<FieldError>,
+    request_id: Option<String>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        ApiError {
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            request_id: None,
+        }
+    }
+
+    pub(crate) fn not_found(detail: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+    }
+
+    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+        ApiError {
+            errors,
+            ..Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Request validation failed",
+            )
+        }
+    }
+
+    /// A graph that is no graph, with the place of every fault.
+    pub(crate) fn invalid_graph(faults: &[DocumentFault]) -> Self {
+        Self::invalid(
+            faults
+                .iter()
+                .map(|f| {
+                    let loc: Vec<&str> = ["body", "graph"]
+                        .into_iter()
+                        .chain(f.path.iter().map(String::as_str))
+                        .collect();
+                    let kind = if f.missing { "missing" } else { "value_error" };
+                    FieldError::at(kind, &loc, f.message.clone())
+                })
+                .collect(),
+        )
+    }
+
+    /// A fault of ours: the cause goes to the log, once; the client gets an id to quote.
+    pub(crate) fn internal(what: &str, cause: &dyn std::error::Error) -> Self {
+        let id = nodetool_store::new_id();
+        let mut chain = cause.to_string();
+        let mut source = cause.source();
+        while let Some(s) = source {
+            chain.push_str(": ");
+            chain.push_str(&s.to_string());
+            source = s.source();
+        }
+        tracing::error!(request.id = %id, error = %chain, "{what}");
+        ApiError {
+            request_id: Some(id),
+            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(e: StoreError) -> Self {
+        match e {
+            StoreError::NotFound { .. } => ApiError::not_found("Not Found"),
+            StoreError::AlreadyExists { kind, id } => {
+                ApiError::new(StatusCode::CONFLICT, format!("{kind} {id} already exists"))
+            }
+            StoreError::BadCursor { .. } => ApiError::invalid(vec![FieldError::at(
+                "value_error",
+                &["query", "cursor"],
+                "not a cursor of this list",
+            )]),
+            e => ApiError::internal("the store failed", &e),
+        }
+    }
+}
+
+impl From<WorkflowError> for ApiError {
+    fn from(e: WorkflowError) -> Self {
+        match e {
+            WorkflowError::NotFound => ApiError::not_found("Workflow not found"),
+            WorkflowError::NoGraph => ApiError::bad_request("Invalid workflow"),
+            WorkflowError::Corrupt { .. } => ApiError::internal("a workflow cannot be read", &e),
+            WorkflowError::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<RunError> for ApiError {
+    fn from(e: RunError) -> Self {
+        match e {
+            RunError::Workflow(e) => e.into(),
+            RunError::Store(e) => e.into(),
+            RunError::Taken(_) => ApiError::new(StatusCode::CONFLICT, e.to_string()),
+            RunError::ShuttingDown => ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server is shutting down",
+            ),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body {
+            detail: &self.detail,
+            errors: &self.errors,
+        };
+        let bytes = serde_json::to_vec(&body).unwrap_or_default();
+        let json = HeaderValue::from_static("application/json");
+        let mut response = (self.status, [(header::CONTENT_TYPE, json)], bytes).into_response();
+        if let Some(id) = self.request_id {
+            response.extensions_mut().insert(RequestId(id));
+        }
+        response
+    }
+}

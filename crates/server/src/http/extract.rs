@@ -1,0 +1,285 @@
+//! Extractors whose refusals have our shape.
+
+use std::str::FromStr;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use nodetool_protocol::{Map, Value};
+
+use super::error::{ApiError, FieldError};
+use super::{AppState, BODY_LIMIT};
+use crate::services::Caller;
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        Ok(Caller::local())
+    }
+}
+
+/// A JSON body; `None` when it is empty.
+pub(crate) struct JsonBody(pub(crate) Option<Value>);
+
+impl FromRequest<AppState> for JsonBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, _: &AppState) -> Result<Self, ApiError> {
+        let content_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
+        let kind = content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        let is_json = kind.is_empty() || kind == "application/json" || kind.ends_with("+json");
+        let bytes = axum::body::to_bytes(request.into_body(), BODY_LIMIT)
+            .await
+            .map_err(|e| {
+                // The only other cause is a client that went away.
+                tracing::debug!(error = %e, "a body could not be read");
+                ApiError::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    format!("The body is larger than {} MiB", BODY_LIMIT >> 20),
+                )
+            })?;
+        if bytes.is_empty() {
+            return Ok(JsonBody(None));
+        }
+        if !is_json {
+            let msg = format!("expected a JSON body (application/json), got {kind}");
+            return Err(ApiError::invalid(vec![FieldError::at(
+                "json_type",
+                &["body"],
+                msg,
+            )]));
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(value) => Ok(JsonBody(Some(value))),
+            Err(e) => {
+                let offset = offset_of(&bytes, e.line(), e.column()).to_string();
+                let mut error =
+                    FieldError::at("json_invalid", &["body", &offset], "JSON decode error");
+                error.input = Some(e.to_string());
+                Err(ApiError::invalid(vec![error]))
+            }
+        }
+    }
+}
+
+fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
+    let starts = bytes
+        .iter()
+        .enumerate()
+        .filter(|(_, b)| **b == b'\n')
+        .map(|(i, _)| i + 1);
+    let start = std::iter::once(0)
+        .chain(starts)
+        .nth(line.saturating_sub(1))
+        .unwrap_or(0);
+    (start + column.saturating_sub(1)).min(bytes.len())
+}
+
+impl JsonBody {
+    /// The body as an object; a missing one is an error.
+    pub(crate) fn object(self) -> Result<Map, ApiError> {
+        match self.0 {
+            Some(Value::Map(map)) => Ok(std::sync::Arc::unwrap_or_clone(map)),
+            None => Err(ApiError::invalid(vec![FieldError::at(
+                "missing",
+                &["body"],
+                "Field required",
+            )])),
+            Some(other) => {
+                let msg = format!("expected an object, got {}", other.kind());
+                Err(ApiError::invalid(vec![FieldError::at(
+                    "dict_type",
+                    &["body"],
+                    msg,
+                )]))
+            }
+        }
+    }
+
+    /// The body as an object; a missing one is an empty one.
+    pub(crate) fn object_or_empty(self) -> Result<Map, ApiError> {
+        if self.0.is_none() {
+            Ok(Map::new())
+        } else {
+            self.object()
+        }
+    }
+}
+
+/// The query string, read field by field so that each fault names its field.
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl FromRequestParts<AppState> for Query {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map(|q| Query(q.0))
+            .map_err(|e| {
+                ApiError::invalid(vec![FieldError::at(
+                    "query_invalid",
+                    &["query"],
+                    e.body_text(),
+                )])
+            })
+    }
+}
+
+impl Query {
+    /// The last value of a key.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .rev()
+            .find(|(k, _)| k == key)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// An integer, brought into the given range.
+    pub(crate) fn int<T: FromStr + Ord>(
+        &self,
+        key: &str,
+        default: T,
+        low: T,
+        high: T,
+    ) -> Result<T, ApiError> {
+        let Some(text) = self.text(key).filter(|t| !t.is_empty()) else {
+            return Ok(default);
+        };
+        match text.trim().parse::<T>() {
+            Ok(n) => Ok(n.clamp(low, high)),
+            // A number all the same, only out of range of the type.
+            Err(_)
+                if text
+                    .trim()
+                    .trim_start_matches(['-', '+'])
+                    .chars()
+                    .all(|c| c.is_ascii_digit()) =>
+            {
+                Ok(if text.trim().starts_with('-') {
+                    low
+                } else {
+                    high
+                })
+            }
+            Err(_) => {
+                let msg = "Input should be a valid integer, unable to parse string as an integer";
+                let mut error = FieldError::at("int_parsing", &["query", key], msg);
+                error.input = Some(text.chars().take(256).collect());
+                Err(ApiError::invalid(vec![error]))
+            }
+        }
+    }
+
+    /// A boolean in any of its spellings.
+    pub(crate) fn boolean(&self, key: &str, default: bool) -> Result<bool, ApiError> {
+        let Some(text) = self.text(key) else {
+            return Ok(default);
+        };
+        match text.to_ascii_lowercase().as_str() {
+            "1" | "true" | "t" | "yes" | "y" | "on" => Ok(true),
+            "0" | "false" | "f" | "no" | "n" | "off" => Ok(false),
+            _ => {
+                let msg = "Input should be a valid boolean, unable to interpret input";
+                let mut error = FieldError::at("bool_parsing", &["query", key], msg);
+                error.input = Some(text.chars().take(256).collect());
+                Err(ApiError::invalid(vec![error]))
+            }
+        }
+    }
+}
+
+/// Reads the fields of a body and collects what is wrong with them.
+pub(crate) struct Fields {
+    map: Map,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    pub(crate) fn new(map: Map) -> Self {
+        Fields {
+            map,
+            errors: Vec::new(),
+        }
+    }
+
+    fn wrong(&mut self, key: &str, kind: &'static str, expected: &str, got: &Value) {
+        let mut error = FieldError::at(
+            kind,
+            &["body", key],
+            format!("Input should be a valid {expected}"),
+        );
+        error.input = Some(got.preview(80));
+        self.errors.push(error);
+    }
+
+    pub(crate) fn text(&mut self, key: &str) -> Option<String> {
+        match self.map.shift_remove(key) {
+            None | Some(Value::Null) => None,
+            Some(Value::Str(s)) => Some(s.to_string()),
+            Some(other) => {
+                self.wrong(key, "string_type", "string", &other);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn required_text(&mut self, key: &str) -> String {
+        if self.map.get(key).is_none_or(Value::is_null) {
+            self.errors
+                .push(FieldError::at("missing", &["body", key], "Field required"));
+        }
+        self.text(key).unwrap_or_default()
+    }
+
+    pub(crate) fn object(&mut self, key: &str) -> Option<Map> {
+        match self.map.shift_remove(key) {
+            None | Some(Value::Null) => None,
+            Some(Value::Map(m)) => Some(std::sync::Arc::unwrap_or_clone(m)),
+            Some(other) => {
+                self.wrong(key, "dict_type", "dictionary", &other);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        match self.map.shift_remove(key) {
+            None | Some(Value::Null) => None,
+            Some(Value::List(items)) if items.iter().all(|v| v.as_str().is_some()) => Some(
+                items
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect(),
+            ),
+            Some(other) => {
+                self.wrong(key, "list_type", "list of strings", &other);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
+        self.map.shift_remove(key).filter(|v| !v.is_null())
+    }
+
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::invalid(self.errors))
+        }
+    }
+}

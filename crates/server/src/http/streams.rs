@@ -1,0 +1,155 @@
+//! A run's messages as a response body: NDJSON lines or server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use nodetool_engine::RunHandle;
+use nodetool_protocol::{JobEvent, JobStatus, Map, Value};
+
+use crate::services::{EventStream, Started};
+
+/// How often an idle event stream says that it is alive.
+const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// How messages are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// One JSON object per line; the last line is `job_completed` or `job_failed`.
+    Lines,
+    /// `data:` frames; the last is `[DONE]`.
+    Events,
+}
+
+struct Streaming {
+    events: EventStream,
+    framing: Framing,
+    job_id: std::sync::Arc<str>,
+    /// Values by output name, for the closing event.
+    results: Map,
+    /// Cancels the run when the client goes away before its end.
+    guard: CancelOnDrop,
+    ended: bool,
+}
+
+struct CancelOnDrop(Option<RunHandle>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.cancel();
+        }
+    }
+}
+
+/// The response of a run that streams.
+pub(super) fn stream_response(events: EventStream, started: Started, framing: Framing) -> Response {
+    let state = Streaming {
+        events,
+        framing,
+        job_id: started.job_id,
+        results: Map::new(),
+        guard: CancelOnDrop(started.handle),
+        ended: false,
+    };
+    let body = Body::from_stream(stream::unfold(state, |mut s| async move {
+        if s.ended {
+            return None;
+        }
+        let chunk = match tokio::time::timeout(PING_EVERY, s.events.next_batch()).await {
+            Err(_) if s.framing == Framing::Events => Bytes::from_static(b": ping\n\n"),
+            Err(_) => Bytes::new(),
+            Ok(None) => {
+                s.ended = true;
+                Bytes::new()
+            }
+            Ok(Some(batch)) => {
+                let mut out = Vec::with_capacity(batch.len() * 256);
+                batch.into_iter().for_each(|event| s.write(event, &mut out));
+                out.into()
+            }
+        };
+        Some((Ok::<_, Infallible>(chunk), s))
+    }));
+    let content_type = match framing {
+        Framing::Lines => HeaderValue::from_static("application/x-ndjson"),
+        Framing::Events => HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    };
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
+impl Streaming {
+    fn frame(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) {
+        if self.framing == Framing::Events {
+            out.extend_from_slice(b"data: ");
+        }
+        let before = out.len();
+        if let Err(e) = write(out) {
+            out.truncate(before);
+            let text = Value::map([("error", Value::from(e.to_string()))]);
+            let _ = serde_json::to_writer(&mut *out, &text);
+        }
+        out.extend_from_slice(if self.framing == Framing::Events {
+            b"\n\n"
+        } else {
+            b"\n"
+        });
+    }
+
+    fn write(&mut self, event: JobEvent, out: &mut Vec<u8>) {
+        if let JobEvent::OutputUpdate(u) = &event {
+            self.results.insert(u.output_name.clone(), u.value.clone());
+        }
+        match (&event, self.framing) {
+            (JobEvent::JobUpdate(_), Framing::Events) => {
+                // Flat for today's clients, with a copy under `data` for older ones.
+                let flat = serde_json::to_value(&event).unwrap_or_default();
+                let mut both = flat.clone();
+                if let Some(map) = both.as_object_mut() {
+                    map.insert("data".into(), flat);
+                }
+                self.frame(out, |w| serde_json::to_writer(w, &both));
+            }
+            _ => self.frame(out, |w| serde_json::to_writer(w, &event)),
+        }
+        if let JobEvent::JobUpdate(update) = &event
+            && update.status != JobStatus::Running
+        {
+            self.close(update.status, update.error.clone(), out);
+        }
+    }
+
+    /// What follows the closing `job_update`.
+    fn close(&mut self, status: JobStatus, error: Option<String>, out: &mut Vec<u8>) {
+        let error = error.unwrap_or_else(|| format!("The run ended as {}", status.as_str()));
+        let job_id = Value::Str(self.job_id.clone());
+        let last = match (self.framing, status) {
+            (Framing::Lines, JobStatus::Completed) => {
+                Value::map([("type", "job_completed".into()), ("job_id", job_id)])
+            }
+            (Framing::Lines, _) => Value::map([
+                ("type", "job_failed".into()),
+                ("job_id", job_id),
+                ("error", error.into()),
+            ]),
+            (Framing::Events, JobStatus::Completed) => Value::map([
+                ("type", "complete".into()),
+                ("results", std::mem::take(&mut self.results).into()),
+            ]),
+            (Framing::Events, _) => Value::map([("type", "error".into()), ("error", error.into())]),
+        };
+        self.frame(out, |w| serde_json::to_writer(w, &last));
+        if self.framing == Framing::Events {
+            out.extend_from_slice(b"data: [DONE]\n\n");
+        }
+        self.guard.0 = None;
+    }
+}

@@ -1,0 +1,23 @@
+//! Times and pages as clients see them.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+/// A time in microseconds, written as `2026-01-02T03:04:05.000678+00:00`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeText(pub(crate) i64);
+
+impl Serialize for TimeText {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let time = DateTime::<Utc>::from_timestamp_micros(self.0).unwrap_or_default();
+        s.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, false))
+    }
+}
+
+/// Which jobs a list holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ListJobs {
+    pub(crate) workflow_id: Option<String>,
+    pub(crate) limit: usize,
+    pub(crate) cursor: String,
+}
