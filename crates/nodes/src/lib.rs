@@ -5,19 +5,51 @@
 
 use nodetool_sdk::Registry;
 
+pub mod alias;
 mod boolean;
+mod bounds;
 mod code;
+mod constant;
 mod control;
+mod data;
+mod dictionary;
+mod extent;
+mod file_name;
+mod input;
+mod list;
 mod math;
+mod number_test;
+mod numbers;
+mod order;
+mod output;
+mod secret;
+mod stream_filter;
+mod table;
+mod test_input;
 mod triggers;
+mod uuid;
 mod variable;
+mod workflows;
 
 /// Registers every node type of this crate.
 pub fn register(r: &mut Registry) {
+    // Clients look for the tool result in the first place of the catalogue.
+    workflows::register(r);
+    input::register(r);
+    output::register(r);
+    constant::register(r);
     boolean::register(r);
     code::register(r);
     control::register(r);
+    dictionary::register(r);
+    list::register(r);
     math::register(r);
+    numbers::register(r);
+    secret::register(r);
     triggers::register(r);
+    uuid::register(r);
     variable::register(r);
+    test_input::register(r);
+    // Last: other names are given only to types that are there.
+    alias::register(r);
 }

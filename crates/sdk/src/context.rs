@@ -146,6 +146,18 @@ impl NodeCx {
         }
     }
 
+    /// Tells the result of a workflow that an agent uses as a tool: values by handle.
+    pub fn tool_result(&self, result: Map) {
+        if self.run.events.listening() {
+            self.run.events.emit(JobEvent::ToolResultUpdate {
+                node_id: self.node.id.clone(),
+                thread_id: None,
+                workflow_id: Some(self.run.workflow_id.clone()),
+                result,
+            });
+        }
+    }
+
     /// Takes what an earlier execution of this node in this run kept.
     pub fn take_kept<T: Send + 'static>(&self) -> Option<T> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

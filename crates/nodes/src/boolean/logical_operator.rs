@@ -16,7 +16,7 @@ pub(super) enum BooleanOperation {
 /// Combines two conditions into one.
 /// boolean, logic, and, or, xor, nand, nor
 #[derive(Node)]
-#[node(namespace = "nodetool.boolean", tool)]
+#[node(namespace = "nodetool.boolean")]
 pub(super) struct LogicalOperator {
     /// First condition.
     a: bool,

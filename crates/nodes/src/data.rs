@@ -1,0 +1,3 @@
+//! `nodetool.data`: tables of records.
+
+pub(crate) mod query;
