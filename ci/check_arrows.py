@@ -28,8 +28,9 @@ ALLOWED = {
     "bridge": {"sdk"},
     "providers": {"sdk"},
     "store": {"protocol"},
+    "sandbox": {"protocol"},
     # Everything but `macros`, which is reached through `sdk` only.
-    "server": {"protocol", "sdk", "engine", "nodes", "nodes-extra", "orchestrator", "bridge", "providers", "store"},
+    "server": {"protocol", "sdk", "engine", "nodes", "nodes-extra", "orchestrator", "bridge", "providers", "store", "sandbox"},
 }
 
 # What tests may name on top of that.

@@ -12,5 +12,12 @@ mod services;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything else: a sandboxed child confines itself before it allocates, logs or starts threads.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|a| a == services::CHILD_COMMAND)
+    {
+        return nodetool_sandbox::child_main();
+    }
     cli::main()
 }

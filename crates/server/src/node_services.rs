@@ -7,7 +7,7 @@ use nodetool_sdk::Registry;
 use nodetool_sdk::services::Services;
 
 use crate::config::Config;
-use crate::services::LocalAssets;
+use crate::services::{LocalAssets, SandboxedScripts};
 
 /// Every node type of this binary.
 pub(crate) fn registry() -> Registry {
@@ -17,9 +17,10 @@ pub(crate) fn registry() -> Registry {
 }
 
 /// The services of nodes; assets live under the given folder.
-pub(crate) fn services(_config: &Config, assets: &Path) -> Services {
-    Services {
+pub(crate) fn services(_config: &Config, assets: &Path) -> anyhow::Result<Services> {
+    Ok(Services {
         assets: Arc::new(LocalAssets::new(assets.to_owned())),
+        scripts: Arc::new(SandboxedScripts::new()?),
         ..Services::none()
-    }
+    })
 }

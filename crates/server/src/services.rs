@@ -6,6 +6,7 @@ mod events;
 mod jobs;
 mod outbox;
 mod schemas;
+mod scripts;
 mod workflows;
 
 pub(crate) use accounts::Caller;
@@ -14,4 +15,5 @@ pub(crate) use events::{EventStream, channel};
 pub(crate) use jobs::{JobService, JobServiceParts, RunError, StartRun, Started};
 pub(crate) use outbox::{ListJobs, TimeText};
 pub(crate) use schemas::interface_schemas;
+pub(crate) use scripts::{CHILD_COMMAND, SandboxedScripts};
 pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService};

@@ -142,7 +142,7 @@ impl Run {
             workflow_id: "".into(),
             user_id: "1".into(),
             depth: 0,
-            services: node_services::services(&config, &folder.join("assets")),
+            services: node_services::services(&config, &folder.join("assets"))?,
             variables: Variables::default(),
             workspace: self.workspace.clone(),
             events: sink.clone(),

@@ -128,7 +128,7 @@ pub(crate) fn house(
     let jobs = JobService::new(JobServiceParts {
         store: store.clone(),
         workflows: workflows.clone(),
-        services: node_services::services(config, &config.assets()),
+        services: node_services::services(config, &config.assets())?,
         workspace: config.workspace(),
     });
     let app = App {

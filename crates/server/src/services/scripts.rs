@@ -1,0 +1,118 @@
+//! The JavaScript sandbox as nodes see it.
+
+use std::future::ready;
+use std::time::Duration;
+
+use nodetool_sandbox::{
+    CallLimits, CallResult, Host, PoolOptions, SandboxError, SandboxPool, Session,
+};
+use nodetool_sdk::services::{ScriptHost, ScriptLimits, ScriptResult, ScriptSession, Scripts};
+use nodetool_sdk::{BoxFuture, Map, NodeError, Value};
+
+/// The hidden subcommand that turns this binary into a sandboxed child.
+pub(crate) const CHILD_COMMAND: &str = "__sandbox";
+/// Interpreter memory of one script.
+const MEMORY: u64 = 128 << 20;
+
+/// Scripts run by child processes of this binary.
+pub(crate) struct SandboxedScripts {
+    pool: SandboxPool,
+}
+
+impl SandboxedScripts {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let options = PoolOptions {
+            program: std::env::current_exe()?,
+            args: vec![CHILD_COMMAND.into()],
+            ..PoolOptions::default()
+        };
+        Ok(SandboxedScripts {
+            pool: SandboxPool::new(options),
+        })
+    }
+}
+
+fn failed(e: SandboxError) -> NodeError {
+    NodeError::new(e.to_string())
+}
+
+fn result_of(result: CallResult) -> ScriptResult {
+    match result {
+        CallResult::Nothing => ScriptResult::Nothing,
+        CallResult::Outputs(map) => ScriptResult::Outputs(map),
+        CallResult::Value(v) => ScriptResult::Value(v),
+    }
+}
+
+impl Scripts for SandboxedScripts {
+    fn eval_items<'a>(
+        &'a self,
+        expression: &'a str,
+        items: Vec<Value>,
+    ) -> BoxFuture<'a, Result<Vec<Result<Value, String>>, NodeError>> {
+        Box::pin(async move {
+            self.pool
+                .eval_items(expression, items)
+                .await
+                .map_err(failed)
+        })
+    }
+
+    fn session<'a>(
+        &'a self,
+        code: &'a str,
+        packages: Vec<String>,
+        limits: ScriptLimits,
+    ) -> BoxFuture<'a, Result<Box<dyn ScriptSession>, NodeError>> {
+        Box::pin(async move {
+            let limits = CallLimits {
+                timeout: limits.timeout_s.map_or(Duration::ZERO, |s| {
+                    Duration::from_secs_f64(s.clamp(0.001, 1e6))
+                }),
+                memory: MEMORY,
+                max_output_bytes: limits.max_output_bytes as u64,
+            };
+            let session = self
+                .pool
+                .session(code, packages, limits)
+                .await
+                .map_err(failed)?;
+            Ok(Box::new(OneScript(session)) as Box<dyn ScriptSession>)
+        })
+    }
+}
+
+struct OneScript(Session);
+
+struct Answers<'a>(&'a dyn ScriptHost);
+
+impl Host for Answers<'_> {
+    fn call<'a>(&'a self, name: &'a str, args: Vec<Value>) -> BoxFuture<'a, Result<Value, String>> {
+        self.0.call(name, args)
+    }
+}
+
+impl ScriptSession for OneScript {
+    fn call<'a>(
+        &'a mut self,
+        inputs: Map,
+        host: &'a dyn ScriptHost,
+        on_yield: &'a mut (dyn FnMut(Value) + Send),
+    ) -> BoxFuture<'a, Result<ScriptResult, NodeError>> {
+        Box::pin(async move {
+            let taken = |result| {
+                on_yield(match result {
+                    CallResult::Nothing => Value::Null,
+                    CallResult::Outputs(map) => map.into(),
+                    CallResult::Value(v) => v,
+                });
+                ready(())
+            };
+            self.0
+                .call(inputs, &Answers(host), taken)
+                .await
+                .map(result_of)
+                .map_err(failed)
+        })
+    }
+}
