@@ -41,6 +41,22 @@ pub trait Assets: Send + Sync {
     fn read<'a>(&'a self, reference: &'a Value) -> BoxFuture<'a, Result<Bytes, NodeError>>;
     /// Stores bytes as a new asset and gives a reference to it.
     fn create<'a>(&'a self, asset: NewAsset) -> BoxFuture<'a, Result<Value, NodeError>>;
+    /// The assets directly in a folder, by name.
+    fn list<'a>(&'a self, folder: &'a Value) -> BoxFuture<'a, Result<Vec<ListedAsset>, NodeError>> {
+        let _ = folder;
+        absent("Listing asset folders")
+    }
+}
+
+/// An asset of a folder.
+#[derive(Clone, Debug)]
+pub struct ListedAsset {
+    /// File name.
+    pub name: String,
+    /// MIME type.
+    pub content_type: String,
+    /// A reference its bytes can be read by.
+    pub reference: Value,
 }
 
 /// An asset to store.

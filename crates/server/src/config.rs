@@ -71,11 +71,6 @@ pub(crate) struct Overrides {
 }
 
 impl Config {
-    /// The defaults alone.
-    pub(crate) fn defaults() -> anyhow::Result<Config> {
-        toml::from_str(DEFAULTS).context("config.default.toml")
-    }
-
     /// Defaults, then the file, then flags and environment.
     pub(crate) fn load(over: Overrides) -> anyhow::Result<Config> {
         let mut table: toml::Table = toml::from_str(DEFAULTS).context("config.default.toml")?;

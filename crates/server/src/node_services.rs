@@ -1,26 +1,38 @@
 //! What this process offers to nodes, put together once.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nodetool_sdk::Registry;
 use nodetool_sdk::services::Services;
 
-use crate::config::Config;
 use crate::services::{LocalAssets, SandboxedScripts};
 
 /// Every node type of this binary.
-pub(crate) fn registry() -> Registry {
+pub fn registry() -> Registry {
     let mut registry = Registry::new();
     nodetool_nodes::register(&mut registry);
     registry
 }
 
-/// The services of nodes; assets live under the given folder.
-pub(crate) fn services(_config: &Config, assets: &Path) -> anyhow::Result<Services> {
-    Ok(Services {
-        assets: Arc::new(LocalAssets::new(assets.to_owned())),
-        scripts: Arc::new(SandboxedScripts::new()?),
-        ..Services::none()
-    })
+/// What the services of nodes are made of.
+#[derive(Clone, Debug)]
+pub struct NodeServices {
+    /// The `nodetool` program, which is its own script sandbox.
+    pub program: PathBuf,
+    /// Folder of assets.
+    pub assets: PathBuf,
+    /// Hosts and networks that nodes may call although they are private.
+    pub allow_hosts: Vec<String>,
+}
+
+impl NodeServices {
+    /// The services.
+    pub fn build(self) -> Services {
+        Services {
+            assets: Arc::new(LocalAssets::new(self.assets)),
+            scripts: Arc::new(SandboxedScripts::new(self.program)),
+            ..Services::none()
+        }
+    }
 }

@@ -13,8 +13,7 @@ use nodetool_sdk::{BoxFuture, EventSink, RunCx, Variables};
 
 use super::progress::Progress;
 use super::{EXIT_USAGE, document, show};
-use crate::config::Config;
-use crate::node_services;
+use crate::node_services::{self, NodeServices};
 use crate::services::channel;
 
 /// The run was ended by Ctrl-C.
@@ -133,8 +132,11 @@ impl Run {
     async fn run(&self, plan: Arc<Plan>, params: Map) -> anyhow::Result<ExitCode> {
         let folder =
             std::env::temp_dir().join(format!("nodetool-run-{}", nodetool_store::new_id()));
-        let mut config = Config::defaults()?;
-        config.allow_hosts.clone_from(&self.allow_hosts);
+        let node_services = NodeServices {
+            program: std::env::current_exe()?,
+            assets: folder.join("assets"),
+            allow_hosts: self.allow_hosts.clone(),
+        };
         let (sink, mut stream) = channel();
         let job_id: Arc<str> = nodetool_store::new_id().into();
         let cx = Arc::new(RunCx {
@@ -142,7 +144,7 @@ impl Run {
             workflow_id: "".into(),
             user_id: "1".into(),
             depth: 0,
-            services: node_services::services(&config, &folder.join("assets"))?,
+            services: node_services.build(),
             variables: Variables::default(),
             workspace: self.workspace.clone(),
             events: sink.clone(),

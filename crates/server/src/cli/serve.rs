@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat, Overrides, private_folder};
 use crate::http::{self, App};
-use crate::node_services;
+use crate::node_services::{self, NodeServices};
 use crate::services::{JobService, JobServiceParts, WorkflowService};
 
 /// Start the server
@@ -112,11 +112,7 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
 }
 
 /// Services and routes over a store.
-pub(crate) fn house(
-    config: &Config,
-    store: &Store,
-    started: Instant,
-) -> anyhow::Result<(Router, JobService)> {
+fn house(config: &Config, store: &Store, started: Instant) -> anyhow::Result<(Router, JobService)> {
     let registry = Arc::new(node_services::registry());
     let listed: Vec<_> = registry
         .iter()
@@ -124,11 +120,16 @@ pub(crate) fn house(
         .map(|d| &d.metadata)
         .collect();
     let metadata = serde_json::to_vec(&listed)?.into();
+    let node_services = NodeServices {
+        program: std::env::current_exe()?,
+        assets: config.assets(),
+        allow_hosts: config.allow_hosts.clone(),
+    };
     let workflows = WorkflowService::new(store.clone(), registry);
     let jobs = JobService::new(JobServiceParts {
         store: store.clone(),
         workflows: workflows.clone(),
-        services: node_services::services(config, &config.assets())?,
+        services: node_services.build(),
         workspace: config.workspace(),
     });
     let app = App {

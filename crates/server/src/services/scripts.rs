@@ -1,6 +1,7 @@
 //! The JavaScript sandbox as nodes see it.
 
 use std::future::ready;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nodetool_sandbox::{
@@ -20,15 +21,17 @@ pub(crate) struct SandboxedScripts {
 }
 
 impl SandboxedScripts {
-    pub(crate) fn new() -> std::io::Result<Self> {
+    /// Scripts run by children of the given program.
+    pub(crate) fn new(program: PathBuf) -> Self {
+        let args = vec![CHILD_COMMAND.into()];
         let options = PoolOptions {
-            program: std::env::current_exe()?,
-            args: vec![CHILD_COMMAND.into()],
+            program,
+            args,
             ..PoolOptions::default()
         };
-        Ok(SandboxedScripts {
+        SandboxedScripts {
             pool: SandboxPool::new(options),
-        })
+        }
     }
 }
 

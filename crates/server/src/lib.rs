@@ -1,0 +1,25 @@
+//! `nodetool`: stores, runs and serves visual workflows. Services, HTTP and command line of the one binary.
+//!
+//! Inside: `http` and `cli` call `services`, services call the engine and the store; nobody calls back up.
+
+use std::process::ExitCode;
+
+mod cli;
+mod config;
+mod http;
+mod node_services;
+mod services;
+
+pub use node_services::{NodeServices, registry};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    // Before anything else: a sandboxed child confines itself before it allocates, logs or starts threads.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|a| a == services::CHILD_COMMAND)
+    {
+        return nodetool_sandbox::child_main();
+    }
+    cli::main()
+}
