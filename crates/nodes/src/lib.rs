@@ -46,6 +46,7 @@ pub fn register(r: &mut Registry) {
     boolean::register(r);
     code::register(r);
     control::register(r);
+    data::register(r);
     date::register(r);
     datetime::register(r);
     dictionary::register(r);
