@@ -6,8 +6,11 @@
 use nodetool_sdk::Registry;
 
 pub mod alias;
+mod beautifulsoup;
+mod blocking;
 mod boolean;
 mod bounds;
+mod charset;
 mod code;
 mod constant;
 mod control;
@@ -17,6 +20,8 @@ mod datetime;
 mod dictionary;
 mod extent;
 mod file_name;
+mod html;
+mod http;
 mod input;
 mod json;
 mod list;
@@ -25,6 +30,7 @@ mod math;
 mod number_test;
 mod numbers;
 mod order;
+mod os;
 mod output;
 mod secret;
 mod stream_filter;
@@ -34,7 +40,9 @@ mod triggers;
 mod uuid;
 mod validate;
 mod variable;
+mod wildcard;
 mod workflows;
+mod workspace;
 
 /// Registers every node type of this crate.
 pub fn register(r: &mut Registry) {
@@ -43,6 +51,7 @@ pub fn register(r: &mut Registry) {
     input::register(r);
     output::register(r);
     constant::register(r);
+    beautifulsoup::register(r);
     boolean::register(r);
     code::register(r);
     control::register(r);
@@ -50,16 +59,20 @@ pub fn register(r: &mut Registry) {
     date::register(r);
     datetime::register(r);
     dictionary::register(r);
+    html::register(r);
+    http::register(r);
     json::register(r);
     list::register(r);
     markdown::register(r);
     math::register(r);
     numbers::register(r);
+    os::register(r);
     secret::register(r);
     triggers::register(r);
     uuid::register(r);
     validate::register(r);
     variable::register(r);
+    workspace::register(r);
     test_input::register(r);
     // Last: other names are given only to types that are there.
     alias::register(r);

@@ -122,6 +122,18 @@ impl NodeCx {
         }
     }
 
+    /// Brings a line to the user's attention.
+    pub fn notify(&self, severity: Severity, content: impl Into<String>) {
+        if self.run.events.listening() {
+            self.run.events.emit(JobEvent::Notification {
+                node_id: self.node.id.clone(),
+                content: content.into(),
+                severity,
+                workflow_id: Some(self.run.workflow_id.clone()),
+            });
+        }
+    }
+
     /// Shows a value where the node stands.
     pub fn preview(&self, value: Value) {
         if self.run.events.listening() {

@@ -40,6 +40,22 @@ impl ValueType for Value {
     }
 }
 
+/// `none`: a slot that is declared and carries nothing.
+impl ValueType for () {
+    fn type_metadata() -> TypeMetadata {
+        TypeMetadata::new("none")
+    }
+    fn from_value(_: Value) -> Result<Self, String> {
+        Ok(())
+    }
+    fn into_value(self) -> Value {
+        Value::Null
+    }
+    fn default_value() -> Value {
+        Value::Null
+    }
+}
+
 impl ValueType for bool {
     fn type_metadata() -> TypeMetadata {
         TypeMetadata::new("bool")

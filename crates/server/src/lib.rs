@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod http;
 mod node_services;
+mod outbound;
 mod services;
 
 pub use node_services::{NodeServices, registry};

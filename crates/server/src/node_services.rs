@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nodetool_sdk::Registry;
 use nodetool_sdk::services::Services;
 
+use crate::outbound::{Outbound, OutboundOptions};
 use crate::services::{LocalAssets, SandboxedScripts};
 
 /// Every node type of this binary.
@@ -27,12 +28,17 @@ pub struct NodeServices {
 }
 
 impl NodeServices {
-    /// The services.
-    pub fn build(self) -> Services {
-        Services {
+    /// The services; fails when an allowed host is none.
+    pub fn build(self) -> anyhow::Result<Services> {
+        let options = OutboundOptions {
+            allow: self.allow_hosts,
+            ..OutboundOptions::default()
+        };
+        Ok(Services {
             assets: Arc::new(LocalAssets::new(self.assets)),
+            http: Arc::new(Outbound::new(options)?),
             scripts: Arc::new(SandboxedScripts::new(self.program)),
             ..Services::none()
-        }
+        })
     }
 }

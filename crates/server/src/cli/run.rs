@@ -144,7 +144,7 @@ impl Run {
             workflow_id: "".into(),
             user_id: "1".into(),
             depth: 0,
-            services: node_services.build(),
+            services: node_services.build()?,
             variables: Variables::default(),
             workspace: self.workspace.clone(),
             events: sink.clone(),

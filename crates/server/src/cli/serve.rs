@@ -129,7 +129,7 @@ fn house(config: &Config, store: &Store, started: Instant) -> anyhow::Result<(Ro
     let jobs = JobService::new(JobServiceParts {
         store: store.clone(),
         workflows: workflows.clone(),
-        services: node_services.build(),
+        services: node_services.build()?,
         workspace: config.workspace(),
     });
     let app = App {

@@ -1,0 +1,33 @@
+//! `lib.html`: what a web page holds. The older `lib.beautifulsoup` shares the code and the nodes whose handles agree.
+
+use nodetool_sdk::{Node, NodeDef, Registry};
+
+mod base_url;
+mod content_extractor;
+mod extract_links;
+mod extract_media;
+mod extract_metadata;
+mod html_to_text;
+pub(crate) mod links;
+pub(crate) mod media;
+mod page;
+
+pub(crate) fn register(r: &mut Registry) {
+    for def in shared() {
+        r.add_def(def);
+    }
+    r.add::<extract_links::ExtractLinks>();
+    r.add::<extract_media::ExtractImages>();
+    r.add::<extract_media::ExtractVideos>();
+    r.add::<extract_media::ExtractAudio>();
+}
+
+/// The nodes that are the same in both namespaces.
+pub(crate) fn shared() -> [NodeDef; 4] {
+    [
+        base_url::BaseUrl::definition(),
+        extract_metadata::ExtractMetadata::definition(),
+        html_to_text::HTMLToText::definition(),
+        content_extractor::WebsiteContentExtractor::definition(),
+    ]
+}
