@@ -47,6 +47,18 @@ enum Command {
     Completions(completions::Completions),
 }
 
+/// Stack of every thread that runs nodes. Values nest as deep as graphs make them, and taking a value apart or writing
+/// it out goes as deep; only what is touched is ever backed by memory.
+const STACK_BYTES: usize = 32 << 20;
+
+/// The runtime of a command that runs workflows.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+}
+
 /// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {

@@ -100,9 +100,7 @@ impl Run {
                 dir.display()
             ));
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
+        let runtime = super::runtime()?;
         let code = runtime.block_on(self.run(plan, params));
         // Whatever ignores its cancellation must not hold the process.
         runtime.shutdown_timeout(Duration::from_millis(100));

@@ -28,9 +28,7 @@ impl Serve {
         let started = Instant::now();
         let config = Config::load(self.settings)?;
         log_to_stderr(&config)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
+        let runtime = super::runtime()?;
         let result = runtime.block_on(serve(config, started));
         runtime.shutdown_timeout(Duration::from_secs(1));
         result.map(|()| ExitCode::SUCCESS)
