@@ -10,7 +10,7 @@ mod extract_metadata;
 mod html_to_text;
 pub(crate) mod links;
 pub(crate) mod media;
-mod page;
+pub(crate) mod page;
 
 pub(crate) fn register(r: &mut Registry) {
     for def in shared() {

@@ -51,51 +51,51 @@ const KEPT: [&str; 11] = [
 ];
 
 /// An element.
-pub(super) struct Element {
+pub(crate) struct Element {
     name: LocalName,
     attributes: Vec<(LocalName, StrTendril)>,
     /// Index of the first node that is not inside.
-    pub(super) end: usize,
+    pub(crate) end: usize,
 }
 
 impl Element {
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// An attribute's value, trimmed; nothing when it is absent or blank.
-    pub(super) fn attr(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attr(&self, name: &str) -> Option<&str> {
         let found = self.attributes.iter().find(|(n, _)| &**n == name)?;
         Some(found.1.trim()).filter(|v| !v.is_empty())
     }
 
     /// Whether an attribute is there, with or without a value.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.attributes.iter().any(|(n, _)| &**n == name)
     }
 }
 
 /// An element or a text.
-pub(super) enum Node {
+pub(crate) enum Node {
     Element(Element),
     Text(StrTendril),
 }
 
 /// A step of a walk through a page.
-pub(super) enum Step<'a> {
+pub(crate) enum Step<'a> {
     Enter(usize, &'a Element),
     Leave(&'a Element),
     Text(&'a str),
 }
 
 /// A page.
-pub(super) struct Page {
-    pub(super) nodes: Vec<Node>,
+pub(crate) struct Page {
+    pub(crate) nodes: Vec<Node>,
 }
 
 impl Page {
     /// Reads a page; the error names the property it came from.
-    pub(super) fn read(html: &str, property: &str) -> Result<Page, NodeError> {
+    pub(crate) fn read(html: &str, property: &str) -> Result<Page, NodeError> {
         Self::read_within(&LIMITS, html).map_err(|e| NodeError::bad(property, e))
     }
 
@@ -130,7 +130,7 @@ impl Page {
     }
 
     /// The elements with their places, in document order.
-    pub(super) fn elements(&self) -> impl Iterator<Item = (usize, &Element)> {
+    pub(crate) fn elements(&self) -> impl Iterator<Item = (usize, &Element)> {
         self.nodes.iter().enumerate().filter_map(|(i, n)| match n {
             Node::Element(e) => Some((i, e)),
             Node::Text(_) => None,
@@ -138,7 +138,7 @@ impl Page {
     }
 
     /// A walk through the nodes from `from` to before `to`.
-    pub(super) fn walk(&self, from: usize, to: usize) -> Walk<'_> {
+    pub(crate) fn walk(&self, from: usize, to: usize) -> Walk<'_> {
         Walk {
             page: self,
             at: from,
@@ -148,7 +148,7 @@ impl Page {
     }
 
     /// The text inside an element, blanks collapsed.
-    pub(super) fn text_of(&self, at: usize) -> String {
+    pub(crate) fn text_of(&self, at: usize) -> String {
         let end = match self.nodes.get(at) {
             Some(Node::Element(e)) => e.end,
             _ => at,
@@ -162,7 +162,7 @@ impl Page {
 }
 
 /// A text with its runs of blanks made one, and none at its ends.
-pub(super) fn collapsed(text: &str) -> String {
+pub(crate) fn collapsed(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !out.is_empty() {
@@ -174,7 +174,7 @@ pub(super) fn collapsed(text: &str) -> String {
 }
 
 /// Enters and leaves elements in document order.
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     page: &'a Page,
     at: usize,
     to: usize,
@@ -183,7 +183,7 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Skips what is inside the element entered last.
-    pub(super) fn skip_inside(&mut self) {
+    pub(crate) fn skip_inside(&mut self) {
         if let Some(element) = self.open.last() {
             self.at = element.end;
         }
