@@ -143,7 +143,7 @@ mod tests {
 
     fn props(v: Value) -> Props {
         Props {
-            values: vec![v],
+            values: smallvec::smallvec![v],
             ..Props::default()
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::poll;
 use nodetool_sdk::protocol::{JobEvent, JobStatus, JobUpdate, NodeStatus, NodeUpdate};
 use nodetool_sdk::{Behaviour, Emitted, EventSink, Map, NodeCx, NodeError, Props, RunCx, Value};
 use tokio::sync::{mpsc, watch};
@@ -23,6 +24,10 @@ const INBOX_LIMIT: u32 = 64;
 const INPUT_LIMIT: usize = 64;
 /// How long a cancelled node may take to let go; after that the run ends without it.
 const CANCEL_GRACE: Duration = Duration::from_millis(800);
+
+/// Actors of a graph this small are polled once where the run was started, and become tasks only if they have to wait:
+/// most small graphs are done then, without waking another thread.
+const EAGER_NODES: usize = 32;
 
 /// How a run is to be made.
 pub struct RunOptions {
@@ -220,10 +225,14 @@ impl Runner {
         let mut status = JobStatus::Completed;
         match self.feed_inputs(&mut actors).await {
             Ok(()) => {
-                for node in 0..self.run.plan.nodes.len() {
-                    if !self.run.plan.nodes[node].is_input() {
-                        actors.spawn(act(self.run.clone(), node));
+                let plan = &self.run.plan;
+                let eager = plan.nodes.len() <= EAGER_NODES;
+                for node in (0..plan.nodes.len()).filter(|&n| !plan.nodes[n].is_input()) {
+                    let mut actor = Box::pin(act(self.run.clone(), node));
+                    if eager && poll!(&mut actor).is_ready() {
+                        continue;
                     }
+                    actors.spawn(actor);
                 }
             }
             Err((node, e)) => self.run.fail(node, &e),

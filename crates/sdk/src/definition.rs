@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use nodetool_protocol::{Map, NodeMetadata, SyncMode, Value};
+use smallvec::SmallVec;
 
 use crate::derive::Shape;
 use crate::{
@@ -30,7 +31,7 @@ pub enum Role {
 #[derive(Clone, Debug, Default)]
 pub struct Props {
     /// By index of the declared property.
-    pub values: Vec<Value>,
+    pub values: SmallVec<[Value; 4]>,
     /// Undeclared inputs of dynamic nodes.
     pub dynamic: Map,
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use nodetool_sdk::protocol::{Edge, EdgeKind};
-use nodetool_sdk::{NodeDef, Property, Props, Value};
+use nodetool_sdk::{NodeDef, Property, Props, TypeMetadata, Value};
 
 use super::{Draft, Fault, FaultKind, Target, is_unset};
 
@@ -73,8 +73,13 @@ pub(super) fn static_values(
 fn fit(property: &Property, value: Value) -> Result<Option<Value>, String> {
     match (&value, &*property.ty.name) {
         // The common shapes need no look at the rules, only at the bounds.
-        (Value::Int(_), "int") | (Value::Str(_), "str") | (Value::Bool(_), "bool") | (_, "any") => {
-        }
+        (Value::Int(_), "int" | "float")
+        | (Value::Float(_), "float")
+        | (Value::Str(_), "str")
+        | (Value::Bool(_), "bool")
+        | (_, "any") => {}
+        (Value::Int(_), "union") if holds(&property.ty, "int") => {}
+        (Value::Float(_), "union") if holds(&property.ty, "float") => {}
         (Value::Null, _) if !property.ty.optional => return Ok(None),
         _ => match property.ty.assign(value.clone()) {
             Ok(v) => return bounded(property, v).map(Some),
@@ -83,6 +88,10 @@ fn fit(property: &Property, value: Value) -> Result<Option<Value>, String> {
         },
     }
     bounded(property, value).map(Some)
+}
+
+fn holds(union: &TypeMetadata, member: &str) -> bool {
+    union.type_args.iter().any(|t| t.is(member))
 }
 
 fn bounded(property: &Property, value: Value) -> Result<Value, String> {

@@ -36,7 +36,7 @@ const MAX_DEPTH: usize = 256;
 const STEP: usize = 4096;
 
 /// The attributes anybody asks for.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 12] = [
     "alt",
     "aria-hidden",
     "class",
@@ -48,6 +48,7 @@ const KEPT: [&str; 11] = [
     "property",
     "role",
     "src",
+    "start",
 ];
 
 /// An element.
