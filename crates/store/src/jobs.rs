@@ -42,6 +42,26 @@ impl Store {
         })
     }
 
+    /// Stores a job that has already ended, with one write, and waits until that is committed. The row is what
+    /// [`insert_job`](Self::insert_job) and [`finish_job`](Self::finish_job) would leave.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when the id is taken.
+    pub async fn insert_ended_job(&self, job: NewJob, end: FinishJob) -> Result<i64, StoreError> {
+        check_id("id", &job.id)?;
+        if !end.status.is_terminal() {
+            return Err(bad_status(
+                end.status,
+                "a job ends completed, failed or cancelled",
+            ));
+        }
+        let bytes = job.text_bytes() + end.text_bytes();
+        self.write(KIND, bytes, move |db| {
+            statements::insert_ended(db, &job, &end)
+        })
+        .await
+    }
+
     /// Ends a job and waits until that is committed; returns its new version.
     ///
     /// # Errors

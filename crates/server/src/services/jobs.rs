@@ -13,7 +13,8 @@ use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
 use nodetool_sdk::services::{Services, Workflows};
 use nodetool_sdk::{BoxFuture, EventSink, NodeCx, NodeError, RunCx, Severity, Variables};
 use nodetool_store::{
-    Expected, FinishJob, JobFilter, JobRow, NewJob, Page, Store, StoreError, new_id, now_micros,
+    Expected, FinishJob, JobFilter, JobRow, NewJob, Page, StatusChange, Store, StoreError,
+    Suspension, new_id, now_micros,
 };
 use tokio_util::task::TaskTracker;
 
@@ -287,39 +288,46 @@ impl Inner {
                 run.await
             }
         };
-        if let Some(job) = job.take() {
-            drop(self.store.insert_job(job)?);
+        match (job.take(), self.ending(&id, &outcome)) {
+            (Some(job), Some(end)) => drop(self.store.insert_ended_job(job, end).await?),
+            (Some(job), None) => {
+                drop(self.store.insert_job(job)?);
+                self.finish(&id, &outcome).await?;
+            }
+            (None, _) => self.finish(&id, &outcome).await?,
         }
-        self.finish(&id, &outcome).await?;
         Ok(outcome)
     }
 
-    async fn finish(&self, id: &str, outcome: &RunOutcome) -> Result<(), StoreError> {
+    /// How a job's row ends; nothing for one that waits to be resumed.
+    fn ending(&self, id: &str, outcome: &RunOutcome) -> Option<FinishJob> {
         let status = match outcome.status {
+            JobStatus::Suspended => return None,
             JobStatus::Completed => nodetool_store::JobStatus::Completed,
             JobStatus::Cancelled => nodetool_store::JobStatus::Cancelled,
-            JobStatus::Suspended => {
-                let mut change = nodetool_store::StatusChange::new(
-                    id,
-                    Expected::NotEnded,
-                    nodetool_store::JobStatus::Suspended,
-                    now_micros(),
-                );
-                change.suspension = outcome.suspended.as_ref().map(|(node, reason, state)| {
-                    nodetool_store::Suspension {
-                        node_id: node.to_string(),
-                        reason: reason.clone(),
-                        state: serde_json::to_string(state).unwrap_or_else(|_| "{}".into()),
-                        metadata: "{}".into(),
-                    }
-                });
-                return self.store.set_job_status(change).await.map(drop);
-            }
             _ => nodetool_store::JobStatus::Failed,
         };
         let mut finish = FinishJob::new(id, Expected::NotEnded, status, now_micros());
         finish.error.clone_from(&outcome.error);
-        self.store.finish_job(finish).await.map(drop)
+        Some(finish)
+    }
+
+    async fn finish(&self, id: &str, outcome: &RunOutcome) -> Result<(), StoreError> {
+        if let Some(end) = self.ending(id, outcome) {
+            return self.store.finish_job(end).await.map(drop);
+        }
+        let suspended = nodetool_store::JobStatus::Suspended;
+        let mut change = StatusChange::new(id, Expected::NotEnded, suspended, now_micros());
+        change.suspension = outcome
+            .suspended
+            .as_ref()
+            .map(|(node, reason, state)| Suspension {
+                node_id: node.to_string(),
+                reason: reason.clone(),
+                state: serde_json::to_string(state).unwrap_or_else(|_| "{}".into()),
+                metadata: "{}".into(),
+            });
+        self.store.set_job_status(change).await.map(drop)
     }
 }
 

@@ -30,6 +30,14 @@ const INSERT: &str = "INSERT INTO nodetool_jobs (id, user_id, job_type, workflow
      VALUES ($1, $2, $3, $4, $5, $5, $6, COALESCE($7, '{}'), COALESCE($8, '{}'), $9, $10, $11, \
      COALESCE($12, '{}')) ON CONFLICT (id) DO NOTHING RETURNING version";
 
+/// What [`INSERT`] and then the update of an ending job would leave, in one statement.
+const INSERT_ENDED: &str = "INSERT INTO nodetool_jobs (id, user_id, job_type, workflow_id, started_at, status, graph, \
+     params, execution_strategy, execution_id, worker_id, metadata_json, updated_at, finished_at, completed_at, \
+     failed_at, error, error_message, cost, logs, version) \
+     VALUES ($1, $2, $3, $4, $5, $6, COALESCE($7, '{}'), COALESCE($8, '{}'), $9, $10, $11, COALESCE($12, '{}'), \
+     $13, $13, CASE WHEN $6 = 'completed' THEN $13 END, CASE WHEN $6 = 'failed' THEN $13 END, $14, $14, $15, $16, 1) \
+     ON CONFLICT (id) DO NOTHING RETURNING version";
+
 const SELECT: &str = concat!("SELECT ", columns!(), " FROM nodetool_jobs WHERE id = $1");
 
 const SELECT_PAYLOAD: &str = "SELECT graph, params, logs, suspension_state_json, suspension_metadata_json, \
@@ -93,6 +101,37 @@ pub(super) fn insert(db: &Connection, job: &NewJob) -> Result<i64, StoreError> {
     first_value(db, "insert a job", INSERT, values)?.ok_or_else(|| StoreError::AlreadyExists {
         kind: KIND,
         id: job.id.clone(),
+    })
+}
+
+pub(super) fn insert_ended(
+    db: &Connection,
+    job: &NewJob,
+    end: &FinishJob,
+) -> Result<i64, StoreError> {
+    let values: &Values<'_> = &[
+        &job.id,
+        &job.user_id,
+        &job.job_type,
+        &job.workflow_id,
+        &job.started_at,
+        &end.status.as_str(),
+        &job.graph,
+        &job.params,
+        &job.execution_strategy,
+        &job.execution_id,
+        &job.worker_id,
+        &job.metadata,
+        &end.finished_at,
+        &end.error,
+        &end.cost,
+        &end.logs,
+    ];
+    first_value(db, "insert an ended job", INSERT_ENDED, values)?.ok_or_else(|| {
+        StoreError::AlreadyExists {
+            kind: KIND,
+            id: job.id.clone(),
+        }
     })
 }
 

@@ -46,6 +46,7 @@ contract! {
         the_large_texts_of_a_job_are_kept_apart,
         a_job_id_is_given_once,
         insert_and_finish_in_one_breath_arrive_in_order,
+        a_job_stored_at_its_end_is_the_row_that_two_writes_leave,
         a_change_from_an_old_version_is_refused,
         a_change_from_another_status_is_refused,
         a_terminal_status_never_changes,

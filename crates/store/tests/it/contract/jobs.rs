@@ -85,6 +85,38 @@ pub(super) async fn insert_and_finish_in_one_breath_arrive_in_order(store: Store
     assert_eq!(store.count_jobs().await.unwrap(), 200);
 }
 
+pub(super) async fn a_job_stored_at_its_end_is_the_row_that_two_writes_leave(store: Store) {
+    for (status, error) in [
+        (JobStatus::Completed, None),
+        (JobStatus::Failed, Some("it broke")),
+        (JobStatus::Cancelled, None),
+    ] {
+        let end = |id: &str| {
+            let mut end = FinishJob::new(id, Expected::NotEnded, status, 9);
+            end.error = error.map(str::to_owned);
+            end.logs = Some("[]".to_owned());
+            end
+        };
+        let (twice, once) = (format!("twice-{status}"), format!("once-{status}"));
+        store.insert_job(job(&twice, 5)).unwrap().await.unwrap();
+        store.finish_job(end(&twice)).await.unwrap();
+        assert_eq!(
+            store
+                .insert_ended_job(job(&once, 5), end(&once))
+                .await
+                .unwrap(),
+            1
+        );
+        let mut want = store.get_job(&twice).await.unwrap().unwrap();
+        want.id.clone_from(&once);
+        assert_eq!(store.get_job(&once).await.unwrap().unwrap(), want);
+        let payload = store.get_job_payload(&once).await.unwrap().unwrap();
+        assert_eq!(payload.logs.as_deref(), Some("[]"));
+        let again = store.insert_ended_job(job(&once, 5), end(&once)).await;
+        assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
+    }
+}
+
 pub(super) async fn a_change_from_an_old_version_is_refused(store: Store) {
     store.insert_job(job("j1", 1)).unwrap().await.unwrap();
     let run = StatusChange::new("j1", Expected::Version(0), JobStatus::Running, 2);
