@@ -32,6 +32,8 @@ pub struct PoolOptions {
     pub program: PathBuf,
     /// Its arguments; by default the hidden subcommand.
     pub args: Vec<OsString>,
+    /// The whole of its environment.
+    pub environment: Vec<(OsString, OsString)>,
     /// How many children there may be.
     pub max_children: usize,
     /// Interpreter memory of one script or expression.
@@ -47,6 +49,7 @@ impl Default for PoolOptions {
         Self {
             program: own_program(),
             args: vec!["__sandbox".into()],
+            environment: Vec::new(),
             max_children: 2,
             memory_bytes: 128 << 20,
             idle_timeout: Duration::from_secs(60),
@@ -242,6 +245,7 @@ impl SandboxPool {
         command
             .args(&options.args)
             .env_clear()
+            .envs(options.environment.iter().map(|(k, v)| (k, v)))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -24,9 +24,13 @@ impl SandboxedScripts {
     /// Scripts run by children of the given program.
     pub(crate) fn new(program: PathBuf) -> Self {
         let args = vec![CHILD_COMMAND.into()];
+        // The allocator of this program takes a gibibyte at its start, more than the data limit of a child: all of it
+        // counts as used unless it is committed piece by piece.
+        let environment = vec![("MIMALLOC_ARENA_EAGER_COMMIT".into(), "0".into())];
         let options = PoolOptions {
             program,
             args,
+            environment,
             ..PoolOptions::default()
         };
         SandboxedScripts {

@@ -1,0 +1,3 @@
+//! Tests of the whole program: every part in its place, nothing replaced.
+
+mod cases;
