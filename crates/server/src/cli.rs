@@ -59,6 +59,24 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
+/// Prints a line of data. A reader that has read enough (`nodetool nodes list | head`) ends the command, not with an error.
+fn print_line(text: &str) -> anyhow::Result<()> {
+    use std::io::{ErrorKind, Write};
+    let mut out = std::io::stdout().lock();
+    match out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+    {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+        other => Ok(other?),
+    }
+}
+
+/// Nobody reads the standard output any more.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads the output any more")]
+struct ReaderGone;
+
 /// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -69,6 +87,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(c) => c.main(&mut Cli::command()),
     };
     result.unwrap_or_else(|e| {
+        if e.is::<ReaderGone>() {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("error: {e:#}");
         ExitCode::FAILURE
     })

@@ -70,7 +70,7 @@ async fn log_request(request: Request, next: Next) -> Response {
     }
     if !quiet {
         let status = response.status().as_u16();
-        let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let duration_ms = started.elapsed().as_micros() as f64 / 1000.0;
         tracing::info!(http.method = %method, http.path = %shown, http.status = status, duration_ms, "request");
     }
     response

@@ -48,11 +48,11 @@ impl Nodes {
                     .filter(|m| m.namespace.starts_with(&wanted))
                     .collect();
                 if json {
-                    println!("{}", serde_json::to_string(&listed)?);
+                    super::print_line(&serde_json::to_string(&listed)?)?;
                 } else {
                     let width = listed.iter().map(|m| m.node_type.len()).max().unwrap_or(0);
                     for m in &listed {
-                        println!("{:width$}  {}", m.node_type, summary(m));
+                        super::print_line(&format!("{:width$}  {}", m.node_type, summary(m)))?;
                     }
                     eprintln!("{} node types", listed.len());
                 }
@@ -73,9 +73,9 @@ impl Nodes {
                     bail!("there is no node type '{node_type}'{hint}");
                 };
                 if json {
-                    println!("{}", serde_json::to_string(&def.metadata)?);
+                    super::print_line(&serde_json::to_string(&def.metadata)?)?;
                 } else {
-                    show(def);
+                    show(def)?;
                 }
             }
         }
@@ -94,12 +94,12 @@ fn similar(known: &str, asked: &str) -> bool {
     !asked.is_empty() && (known.contains(&asked) || asked.contains(&known))
 }
 
-fn show(def: &NodeDef) {
+fn show(def: &NodeDef) -> anyhow::Result<()> {
     let m = &def.metadata;
-    println!("{} ({})", m.node_type, m.title);
-    println!("{}\n", m.description);
+    super::print_line(&format!("{} ({})", m.node_type, m.title))?;
+    super::print_line(&format!("{}\n", m.description))?;
     if !m.properties.is_empty() {
-        println!("Properties");
+        super::print_line("Properties")?;
         for p in &m.properties {
             let default = serde_json::to_string(&p.default).unwrap_or_default();
             let bounds = match (p.min, p.max) {
@@ -109,20 +109,23 @@ fn show(def: &NodeDef) {
                     format!(" [{}..{}]", side(low), side(high))
                 }
             };
-            println!(
+            super::print_line(&format!(
                 "  {}: {} = {}{bounds}",
                 p.name,
                 p.ty,
                 default.chars().take(60).collect::<String>()
-            );
+            ))?;
             if let Some(text) = &p.description {
-                println!("      {}", text.lines().next().unwrap_or_default());
+                super::print_line(&format!(
+                    "      {}",
+                    text.lines().next().unwrap_or_default()
+                ))?;
             }
         }
     }
-    println!("Outputs");
+    super::print_line("Outputs")?;
     for s in &m.outputs {
-        println!("  {}: {}", s.name, s.ty);
+        super::print_line(&format!("  {}: {}", s.name, s.ty))?;
     }
     let flags = [
         (m.is_streaming_output, "may emit several times"),
@@ -137,6 +140,7 @@ fn show(def: &NodeDef) {
         .map(|(_, text)| *text)
         .collect();
     if !flags.is_empty() {
-        println!("Behaviour\n  {}", flags.join(", "));
+        super::print_line(&format!("Behaviour\n  {}", flags.join(", ")))?;
     }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `nodetool run FILE`: runs a workflow file in this process.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -209,10 +209,7 @@ impl Run {
 
     fn tell(&self, event: &JobEvent, progress: Option<&mut Progress>) -> anyhow::Result<()> {
         if self.jsonl {
-            let mut out = std::io::stdout().lock();
-            serde_json::to_writer(&mut out, event)?;
-            out.write_all(b"\n")?;
-            out.flush()?;
+            super::print_line(&serde_json::to_string(event)?)?;
         }
         match (progress, event) {
             (Some(p), event) => p.show(event),
@@ -241,7 +238,7 @@ impl Run {
         if interactive {
             for (name, values) in &outcome.outputs {
                 for value in values {
-                    println!("{name}: {}", show::value(value));
+                    super::print_line(&format!("{name}: {}", show::value(value)))?;
                 }
             }
         } else if !self.jsonl {
@@ -250,7 +247,7 @@ impl Run {
                 .iter()
                 .map(|(k, v)| (k.clone(), Value::from(v.clone())))
                 .collect();
-            println!("{}", serde_json::to_string(&outputs)?);
+            super::print_line(&serde_json::to_string(&outputs)?)?;
         }
         let seconds = outcome.duration.as_secs_f64();
         match (how, outcome.status) {

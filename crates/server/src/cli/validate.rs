@@ -25,10 +25,10 @@ impl Validate {
             Err(e) => {
                 if self.json {
                     let error = format!("{e:#}");
-                    println!(
+                    super::print_line(&format!(
                         "{}",
                         serde_json::json!({ "valid": false, "faults": [{ "message": error }] })
-                    );
+                    ))?;
                 } else {
                     eprintln!("error: {e:#}");
                 }
@@ -39,12 +39,16 @@ impl Validate {
             Ok(plan) => {
                 if self.json {
                     let inputs: Vec<&str> = plan.input_names().collect();
-                    println!(
+                    super::print_line(&format!(
                         "{}",
                         serde_json::json!({ "valid": true, "nodes": plan.len(), "inputs": inputs, "faults": [] })
-                    );
+                    ))?;
                 } else {
-                    println!("{}: {} nodes, ready to run", document.name, plan.len());
+                    super::print_line(&format!(
+                        "{}: {} nodes, ready to run",
+                        document.name,
+                        plan.len()
+                    ))?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -55,10 +59,10 @@ impl Validate {
                         .iter()
                         .map(|f| serde_json::json!({ "node_id": f.node_id, "handle": f.handle, "message": f.message }))
                         .collect();
-                    println!(
+                    super::print_line(&format!(
                         "{}",
                         serde_json::json!({ "valid": false, "faults": faults })
-                    );
+                    ))?;
                 } else {
                     eprintln!("{}: {} fault(s)", document.name, error.faults.len());
                     for fault in &error.faults {

@@ -109,15 +109,15 @@ impl Streaming {
             self.results.insert(u.output_name.clone(), u.value.clone());
         }
         match (&event, self.framing) {
-            (JobEvent::JobUpdate(_), Framing::Events) => {
-                // Flat for today's clients, with a copy under `data` for older ones.
-                let flat = serde_json::to_value(&event).unwrap_or_default();
-                let mut both = flat.clone();
-                if let Some(map) = both.as_object_mut() {
-                    map.insert("data".into(), flat);
-                }
-                self.frame(out, |w| serde_json::to_writer(w, &both));
-            }
+            // Flat for today's clients, with a copy under `data` for older ones.
+            (JobEvent::JobUpdate(_), Framing::Events) => self.frame(out, |w| {
+                let flat = serde_json::to_vec(&event)?;
+                w.extend_from_slice(&flat[..flat.len() - 1]);
+                w.extend_from_slice(b",\"data\":");
+                w.extend_from_slice(&flat);
+                w.push(b'}');
+                Ok(())
+            }),
             _ => self.frame(out, |w| serde_json::to_writer(w, &event)),
         }
         if let JobEvent::JobUpdate(update) = &event
