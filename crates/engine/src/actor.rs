@@ -12,7 +12,7 @@ use nodetool_sdk::protocol::NodeStatus;
 use nodetool_sdk::{Behaviour, ControlEvent, Emitted, Map, NodeCx, NodeError, Props, Role, Value};
 
 use crate::aligner::{Aligner, Batch, HandleRule, Want};
-use crate::control::Event;
+use crate::control::{Event, Reply};
 use crate::plan::{PlanNode, fit_input};
 use crate::ports::Ports;
 use crate::reader::Reader;
@@ -32,6 +32,7 @@ pub(crate) async fn act(run: Arc<Run>, node: usize) {
         run,
         node,
         ports,
+        owed: None,
     };
     let result = AssertUnwindSafe(actor.live()).catch_unwind().await;
     let error = match result {
@@ -40,6 +41,10 @@ pub(crate) async fn act(run: Arc<Run>, node: usize) {
         Err(panic) => NodeError::Panicked(panic_text(&*panic)),
     };
     actor.run.fail(node, &error);
+    // After the failure is known, so that a controller that fails over it is not taken for the cause (FIX-21).
+    if let Some(reply) = actor.owed.take() {
+        let _ = reply.send(Err(error.to_string()));
+    }
 }
 
 /// What a panic said.
@@ -54,6 +59,8 @@ struct Actor {
     node: usize,
     cx: NodeCx,
     ports: Ports,
+    /// Where the result of the control event at work goes.
+    owed: Option<Reply>,
 }
 
 /// The data inputs of a node, as batches.
@@ -101,7 +108,8 @@ impl Actor {
             .iter()
             .map(|h| HandleRule {
                 sticky: h.sticky,
-                list: h.list,
+                list: h.list && h.open > 0,
+                absent: h.open == 0,
             })
             .collect();
         let aligner = Box::new(Aligner::new(plan.sync, &rules));
@@ -217,6 +225,7 @@ impl Actor {
                         .node_update(self.node, NodeStatus::Running, Some(props), None);
                 }
                 let emitted = self.timed(f(props, &self.cx)).await?;
+                self.ports.check(&emitted)?;
                 if let (Some(key), Some(cache), Emitted::Slots(values)) =
                     (key, &self.run.cache, &emitted)
                 {
@@ -295,6 +304,7 @@ impl Actor {
     fn end(&self, told: Option<Props>) -> Map {
         let result = told_only(self.ports.take_last());
         if let Some(props) = &told {
+            self.ports.settle();
             self.run.node_update(
                 self.node,
                 NodeStatus::Completed,
@@ -354,35 +364,33 @@ impl Actor {
 
     /// Executes once per control event (4.12): the first event runs over the data as it comes, later ones over the last
     /// batch again.
-    async fn controlled(&self) -> Result<(), NodeError> {
+    async fn controlled(&mut self) -> Result<(), NodeError> {
         let mut feed = self.feed();
         let streaming = self.plan().def.is_streaming_input();
         let mut last: Option<Batch> = None;
         loop {
-            let event = poll_fn(|cx| self.run.controls[self.node].poll_next(cx)).await;
-            let Some(Event { event, reply }) = event else {
+            let event = poll_fn(|cx| {
+                let poll = self.run.controls[self.node].poll_next(cx);
+                if poll.is_pending() {
+                    self.run.break_deadlock();
+                }
+                poll
+            })
+            .await;
+            let Some(Event { event, reply, .. }) = event else {
                 return Ok(());
             };
             let ControlEvent::Run(overrides) = event else {
                 return Ok(());
             };
+            self.owed = reply;
             let result = if streaming {
-                self.piped_event(&mut feed, &mut last, &overrides).await
+                self.piped_event(&mut feed, &mut last, &overrides).await?
             } else {
-                self.batched_event(&mut feed, &mut last, &overrides).await
+                self.batched_event(&mut feed, &mut last, &overrides).await?
             };
-            match result {
-                Ok(map) => {
-                    if let Some(reply) = reply {
-                        let _ = reply.send(Ok(map));
-                    }
-                }
-                Err(e) => {
-                    if let Some(reply) = reply {
-                        let _ = reply.send(Err(e.to_string()));
-                    }
-                    return Err(e);
-                }
+            if let Some(reply) = self.owed.take() {
+                let _ = reply.send(Ok(result));
             }
         }
     }

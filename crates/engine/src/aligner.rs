@@ -72,6 +72,8 @@ pub(crate) struct HandleRule {
     pub(crate) sticky: bool,
     /// Items are gathered into one list.
     pub(crate) list: bool,
+    /// Nothing will ever come: the handle counts as not connected.
+    pub(crate) absent: bool,
 }
 
 #[derive(Debug)]
@@ -118,7 +120,7 @@ impl Aligner {
             SyncMode::OnAny => {
                 let mode = Mode::OnAny {
                     current: smallvec![None; n],
-                    missing: n,
+                    missing: rules.iter().filter(|r| !r.absent).count(),
                     fresh: false,
                 };
                 Aligner {
@@ -189,8 +191,10 @@ impl Aligner {
                 held,
                 rules,
             } => {
-                let ready = (0..queues.len())
-                    .all(|h| !queues[h].is_empty() || (rules[h].sticky && held[h].is_some()));
+                let ready = (0..queues.len()).all(|h| {
+                    let rule = rules[h];
+                    rule.absent || !queues[h].is_empty() || (rule.sticky && held[h].is_some())
+                });
                 if !ready || queues.iter().all(VecDeque::is_empty) {
                     return None;
                 }

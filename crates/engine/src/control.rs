@@ -14,12 +14,20 @@ const LIMIT: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) event: ControlEvent,
-    pub(crate) reply: Option<oneshot::Sender<Result<Map, String>>>,
+    /// The controller.
+    pub(crate) from: usize,
+    pub(crate) reply: Option<Reply>,
 }
 
-#[derive(Debug, Default)]
+/// Where the result of an execution goes.
+pub(crate) type Reply = oneshot::Sender<Result<Map, String>>;
+
+#[derive(Debug)]
 struct State {
     queue: VecDeque<Event>,
+    limit: usize,
+    /// The controller whose event is at work and who waits for the result.
+    answering: Option<usize>,
     open: u32,
     closed: bool,
     reader: Option<Waker>,
@@ -33,8 +41,13 @@ pub(crate) struct ControlInbox(Mutex<State>);
 impl ControlInbox {
     pub(crate) fn new(controllers: u32) -> Self {
         ControlInbox(Mutex::new(State {
+            queue: VecDeque::new(),
+            limit: LIMIT,
+            answering: None,
             open: controllers,
-            ..State::default()
+            closed: false,
+            reader: None,
+            writers: Vec::new(),
         }))
     }
 
@@ -62,7 +75,9 @@ impl ControlInbox {
 
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let mut s = self.lock();
+        s.answering = None;
         if let Some(event) = s.queue.pop_front() {
+            s.answering = event.reply.is_some().then_some(event.from);
             let writers = std::mem::take(&mut s.writers);
             drop(s);
             writers.into_iter().for_each(Waker::wake);
@@ -78,11 +93,35 @@ impl ControlInbox {
     /// Resolves when a controller may send more.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut s = self.lock();
-        if s.closed || s.queue.len() < LIMIT {
+        if s.closed || s.queue.len() < s.limit {
             return Poll::Ready(());
         }
         s.writers.push(cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Whether the controlled node waits for an event.
+    pub(crate) fn parked(&self) -> bool {
+        self.lock().reader.is_some()
+    }
+
+    /// Whether a controller waits for a result from here.
+    pub(crate) fn owes(&self, controller: usize) -> bool {
+        let s = self.lock();
+        let asked = |e: &Event| e.from == controller && e.reply.is_some();
+        s.answering == Some(controller) || s.queue.iter().any(asked)
+    }
+
+    /// Lets a full queue hold twice as much, and wakes whoever waited for that.
+    pub(crate) fn grow(&self) {
+        let mut s = self.lock();
+        if s.queue.len() < s.limit {
+            return;
+        }
+        s.limit = s.limit.saturating_mul(2);
+        let writers = std::mem::take(&mut s.writers);
+        drop(s);
+        writers.into_iter().for_each(Waker::wake);
     }
 
     /// One of the controllers is done.
@@ -100,6 +139,7 @@ impl ControlInbox {
     pub(crate) fn close(&self) {
         let mut s = self.lock();
         s.closed = true;
+        s.answering = None;
         let queue = std::mem::take(&mut s.queue);
         let writers = std::mem::take(&mut s.writers);
         drop(s);

@@ -18,6 +18,8 @@ pub(crate) struct Item {
     pub(crate) handle: u16,
     pub(crate) edge: u32,
     pub(crate) value: Value,
+    /// Its place in the order of arrival, given by the inbox.
+    pub(crate) seq: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +40,8 @@ struct Writer {
 struct State {
     queue: VecDeque<Item>,
     handles: SmallVec<[HandleState; 2]>,
+    /// Items that ever arrived.
+    arrived: u64,
     closed: bool,
     /// What the parked reader waits for, and how to wake it.
     reader: Option<(Want, Waker)>,
@@ -61,15 +65,6 @@ pub(crate) enum Put {
     Gone,
 }
 
-/// How a node stands, for the deadlock search.
-#[derive(Clone, Debug)]
-pub(crate) struct Parked {
-    /// Handles the parked reader waits for.
-    pub(crate) want: Want,
-    /// Producers that wait for room, with the handle.
-    pub(crate) writers: Vec<(usize, u16)>,
-}
-
 impl Inbox {
     /// An inbox with the given number of producers per handle.
     pub(crate) fn new(producers: impl Iterator<Item = u32>, limit: u32) -> Self {
@@ -84,6 +79,7 @@ impl Inbox {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 handles,
+                arrived: 0,
                 closed: false,
                 reader: None,
                 writers: SmallVec::new(),
@@ -96,7 +92,7 @@ impl Inbox {
     }
 
     /// Adds an item and wakes the reader if it waits for this handle.
-    pub(crate) fn put(&self, item: Item) -> Put {
+    pub(crate) fn put(&self, mut item: Item) -> Put {
         let mut s = self.lock();
         if s.closed {
             return Put::Gone;
@@ -105,6 +101,8 @@ impl Inbox {
         let h = &mut s.handles[usize::from(handle)];
         h.len += 1;
         let full = h.len > h.limit;
+        item.seq = s.arrived;
+        s.arrived += 1;
         s.queue.push_back(item);
         let reader = s.reader.take_if(|(want, _)| want.includes(handle));
         drop(s);
@@ -201,20 +199,18 @@ impl Inbox {
         writers.into_iter().for_each(|w| w.waker.wake());
     }
 
-    /// Whether the node may be part of a deadlock: its reader waits for some handles while others are full.
-    pub(crate) fn parked(&self) -> Option<Parked> {
-        let s = self.lock();
-        let (want, _) = s.reader.as_ref()?;
-        Some(Parked {
-            want: want.clone(),
-            writers: s.writers.iter().map(|w| (w.node, w.handle)).collect(),
-        })
+    /// What the parked reader waits for; nothing when no reader is parked.
+    pub(crate) fn parked(&self) -> Option<Want> {
+        self.lock().reader.as_ref().map(|(want, _)| want.clone())
     }
 
     /// Lets a full handle hold twice as much, and wakes whoever waited for that.
     pub(crate) fn grow(&self, handle: u16) {
         let mut s = self.lock();
         let h = &mut s.handles[usize::from(handle)];
+        if h.len <= h.limit {
+            return;
+        }
         h.limit = h.limit.saturating_mul(2).max(h.len);
         let woken = s.wake_writers();
         drop(s);
@@ -289,6 +285,7 @@ mod tests {
             handle,
             edge: 0,
             value: Value::Int(v),
+            seq: 0,
         }
     }
 

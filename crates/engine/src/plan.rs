@@ -267,12 +267,13 @@ fn keeps(e: &Edge, drafts: &[Draft<'_>], index: &HashMap<&str, usize>) -> bool {
     let (Some(&s), Some(&t)) = (index.get(&*e.source), index.get(&*e.target)) else {
         return false;
     };
-    if e.kind == EdgeKind::Control {
-        return true;
-    }
     let (source, target) = (&drafts[s], &drafts[t]);
+    // Inputs are fed by the caller; nothing in them reads values or events.
     if target.def.role == Role::Input {
         return false;
+    }
+    if e.kind == EdgeKind::Control {
+        return true;
     }
     source.slot_type(&e.source_handle).is_some()
         && (target.property_type(&e.target_handle).is_some() || target.def.metadata.is_dynamic)

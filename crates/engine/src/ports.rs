@@ -1,15 +1,16 @@
 //! A node's outgoing edges. Owning them is what keeps the streams open: dropping the ports is end of stream.
 
 use std::future::poll_fn;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use nodetool_sdk::{BoxFuture, ControlMessage, Emit, Emitted, Map, NodeError, Role, Value};
 use smallvec::SmallVec;
 
 use crate::control::{self, Event};
 use crate::inbox::{Item, Put};
-use crate::run::Run;
+use crate::run::{CONTROL, Run, pack};
 
 /// Emissions after which a node that never waits lets others have the thread.
 const YIELD_EVERY: u32 = 256;
@@ -90,6 +91,7 @@ impl Ports {
                 handle: edge.handle,
                 edge: e as u32,
                 value,
+                seq: 0,
             });
             if put == Put::Full && !open.full.contains(&e) {
                 open.full.push(e);
@@ -121,6 +123,7 @@ impl Ports {
         for t in targets {
             self.run.controls[t].put(Event {
                 event: event.clone(),
+                from: self.node,
                 reply: reply.take(),
             });
         }
@@ -146,26 +149,48 @@ impl Ports {
                             last.insert(name, value);
                         }
                     }
-                    None => {
-                        return Err(NodeError::new(format!(
-                            "Node {} ({}) tried to emit to unknown output '{name}'",
-                            node.info.title, node.info.id
-                        )));
-                    }
+                    None => return Err(self.unknown_slot(&name)),
                 },
             }
         }
         Ok(())
     }
 
+    /// Refuses what [`send`](Self::send) would refuse, so that no node is completed before it fails.
+    pub(crate) fn check(&self, emitted: &Emitted) -> Result<(), NodeError> {
+        let Emitted::Named(map) = emitted else {
+            return Ok(());
+        };
+        let node = &self.run.plan.nodes[self.node];
+        let free = node.def.metadata.supports_dynamic_outputs || node.def.metadata.is_dynamic;
+        for (name, value) in map {
+            match &**name {
+                "__control__" => {}
+                "__control_output__" => drop(control::read_legacy_event(value.clone())?),
+                _ if free || node.slots.contains(name) => {}
+                _ => return Err(self.unknown_slot(name)),
+            }
+        }
+        Ok(())
+    }
+
+    fn unknown_slot(&self, name: &str) -> NodeError {
+        let node = &self.run.plan.nodes[self.node];
+        NodeError::new(format!(
+            "Node {} ({}) tried to emit to unknown output '{name}'",
+            node.info.title, node.info.id
+        ))
+    }
+
+    /// Tells the counters of all edges that are behind, so that they come before `completed` (G3).
+    pub(crate) fn settle(&self) {
+        for &e in self.run.plan.nodes[self.node].out.iter().flatten() {
+            self.run.settle(e);
+        }
+    }
+
     /// Sends an emission; `Ok(false)` asks to await [`ready`](Emit::ready).
     pub(crate) fn send(&self, emitted: Emitted, skip_null: bool) -> Result<bool, NodeError> {
-        // After a failure, sources have nobody left to work for (FIX-3).
-        if self.run.failing.load(Ordering::Relaxed)
-            && self.run.plan.nodes[self.node].handles.is_empty()
-        {
-            return Err(NodeError::Stopped);
-        }
         let mut open = self.lock();
         match emitted {
             Emitted::Slots(values) => {
@@ -209,24 +234,33 @@ impl Ports {
             tokio::task::yield_now().await;
         }
         self.run.breathe().await;
+        let _mark = Unmark(&self.run.blocked[self.node]);
         for e in full {
             let edge = &self.run.plan.edges[e];
             let inbox = &self.run.inboxes[edge.target];
-            let packed = ((edge.target as u64) << 16 | u64::from(edge.handle)) + 1;
             poll_fn(|cx| {
                 let poll = inbox.poll_room(edge.handle, self.node, cx);
-                if poll.is_pending() {
-                    self.run.blocked[self.node].store(packed, Ordering::Release);
-                    self.run.break_deadlock();
-                }
-                poll
+                self.blocked(poll, edge.target, edge.handle)
             })
             .await;
-            self.run.blocked[self.node].store(0, Ordering::Release);
         }
         for &e in &self.run.plan.nodes[self.node].control_out {
-            poll_fn(|cx| self.run.controls[self.run.plan.edges[e].target].poll_room(cx)).await;
+            let target = self.run.plan.edges[e].target;
+            poll_fn(|cx| {
+                let poll = self.run.controls[target].poll_room(cx);
+                self.blocked(poll, target, CONTROL)
+            })
+            .await;
         }
+    }
+
+    /// Marks where this node waits for room.
+    fn blocked(&self, poll: Poll<()>, target: usize, handle: u16) -> Poll<()> {
+        if poll.is_pending() {
+            self.run.blocked[self.node].store(pack(target, handle), Ordering::SeqCst);
+            self.run.break_deadlock();
+        }
+        poll
     }
 
     fn close_edge(&self, open: &mut Open, e: usize) {
@@ -234,6 +268,7 @@ impl Ports {
             return;
         }
         open.closed.push(e);
+        self.run.close_edge(e);
         self.run.edge_drained(e);
         let edge = &self.run.plan.edges[e];
         if self.run.plan.nodes[self.node].def.routes {
@@ -242,8 +277,24 @@ impl Ports {
     }
 }
 
+/// Ends the waiting of a node, also when the node gives up waiting.
+struct Unmark<'a>(&'a AtomicU64);
+
+impl Drop for Unmark<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
 impl Emit for Ports {
     fn put(&self, emitted: Emitted) -> Result<bool, NodeError> {
+        // After a failure, sources that could go on for ever have nobody left to work for (FIX-3).
+        if self.run.failing.load(Ordering::Relaxed) {
+            let node = &self.run.plan.nodes[self.node];
+            if node.handles.is_empty() && node.controllers == 0 {
+                return Err(NodeError::Stopped);
+            }
+        }
         self.send(emitted, true)
     }
 
@@ -261,6 +312,8 @@ impl Emit for Ports {
             for &e in &node.out[i] {
                 self.close_edge(&mut open, e);
             }
+            drop(open);
+            self.run.break_deadlock();
         }
     }
 
@@ -274,6 +327,15 @@ impl Drop for Ports {
     fn drop(&mut self) {
         let node = &self.run.plan.nodes[self.node];
         let early = std::mem::take(&mut self.lock().closed);
+        // Everybody is about to be cut off: an end of stream now would only let a consumer take it for a real one.
+        if self.run.stopping.load(Ordering::Acquire) {
+            if !self.run.suspended_at(self.node) {
+                let all = node.out.iter().flatten().chain(&node.control_out);
+                all.filter(|e| !early.contains(e))
+                    .for_each(|&e| self.run.edge_drained(e));
+            }
+            return;
+        }
         for &e in node.out.iter().flatten() {
             if early.is_empty() || !early.contains(&e) {
                 let edge = &self.run.plan.edges[e];
@@ -297,6 +359,7 @@ impl Drop for Ports {
             self.run.inboxes[self.node].close();
             self.run.controls[self.node].close();
         }
-        self.run.ended[self.node].store(true, Ordering::Release);
+        self.run.ended[self.node].store(true, Ordering::SeqCst);
+        self.run.break_deadlock();
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Reader {
     node: usize,
     local: VecDeque<Item>,
     selective: bool,
+    /// Items in `local` may have arrived after items of other handles that are still in the inbox.
+    ahead: bool,
 }
 
 impl Reader {
@@ -26,11 +28,15 @@ impl Reader {
             node,
             local: VecDeque::new(),
             selective: false,
+            ahead: false,
         }
     }
 
     /// The next wanted item; `None` when none can come any more.
     pub(crate) fn poll_next(&mut self, want: &Want, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        if self.ahead && *want == Want::All {
+            self.fall_in();
+        }
         loop {
             let at = match want {
                 Want::All => (!self.local.is_empty()).then_some(0),
@@ -41,6 +47,7 @@ impl Reader {
             }
             match self.run.inboxes[self.node].poll_take(want, &mut self.local, cx) {
                 Poll::Ready(more) => {
+                    self.ahead |= more && *want != Want::All;
                     self.set_selective(false);
                     if !more {
                         return Poll::Ready(None);
@@ -55,11 +62,18 @@ impl Reader {
         }
     }
 
+    /// Brings everything that is here into the order of arrival (FIX-38).
+    fn fall_in(&mut self) {
+        self.ahead = false;
+        self.run.inboxes[self.node].try_take(&Want::All, &mut self.local);
+        self.local.make_contiguous().sort_by_key(|item| item.seq);
+    }
+
     /// Counts this reader among those parked on some of their handles only.
     fn set_selective(&mut self, now: bool) {
         match (std::mem::replace(&mut self.selective, now), now) {
-            (false, true) => self.run.selective.fetch_add(1, Ordering::AcqRel),
-            (true, false) => self.run.selective.fetch_sub(1, Ordering::AcqRel),
+            (false, true) => self.run.selective.fetch_add(1, Ordering::SeqCst),
+            (true, false) => self.run.selective.fetch_sub(1, Ordering::SeqCst),
             _ => 0,
         };
     }
@@ -95,6 +109,7 @@ impl InputSource for Reader {
         if !self.local.iter().any(|i| i.handle == handle) {
             let want = self.only(handle);
             self.run.inboxes[self.node].try_take(&want, &mut self.local);
+            self.ahead |= want != Want::All;
         }
         let at = self.local.iter().position(|i| i.handle == handle)?;
         self.local.remove(at).map(|i| i.value)

@@ -1,6 +1,5 @@
 //! What the actors of one run share: inboxes, edge counters, results, the first failure.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -17,6 +16,8 @@ use crate::inbox::Inbox;
 use crate::plan::{Plan, named_properties};
 use crate::runner::RunOptions;
 
+mod deadlock;
+
 /// Longest error text of a node (engine spec 4.22).
 const ERROR_CHARS: usize = 1000;
 /// `edge_update`s sent for every item at the start of an edge.
@@ -24,9 +25,19 @@ const EDGE_UPDATES_FIRST: u64 = 64;
 /// After those, at most one per edge in this time.
 const EDGE_UPDATE_GAP_MS: u128 = 34;
 
+/// The handle of a node's control queue, where handles are packed with their nodes.
+pub(crate) const CONTROL: u16 = u16::MAX;
+
+/// A node and one of its handles in one word; never 0.
+pub(crate) fn pack(node: usize, handle: u16) -> u64 {
+    ((node as u64) << 16 | u64::from(handle)) + 1
+}
+
 /// The counter of one edge.
 #[derive(Debug, Default)]
 pub(crate) struct EdgeState {
+    /// Ended before its producer.
+    closed: AtomicBool,
     sent: AtomicU64,
     /// Count last told and when; only touched when somebody listens.
     told: Mutex<(u64, Option<Instant>)>,
@@ -64,6 +75,12 @@ pub(crate) struct Run {
     pub(crate) results: Mutex<Results>,
     pub(crate) failure: Mutex<Option<Failure>>,
     pub(crate) failing: AtomicBool,
+    /// All nodes are about to be cut off: by a suspension or a cancel.
+    pub(crate) stopping: AtomicBool,
+    /// The outcome is out: who is still at work has nothing more to say (G7).
+    pub(crate) over: AtomicBool,
+    /// Whether nodes may wait for events and answers too.
+    controls_used: bool,
     /// Where each node waits for room: 0, or one more than target and handle packed.
     pub(crate) blocked: Box<[AtomicU64]>,
     pub(crate) ended: Box<[AtomicBool]>,
@@ -91,6 +108,9 @@ impl Run {
             results: Mutex::default(),
             failure: Mutex::default(),
             failing: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            controls_used: plan.nodes.iter().any(|p| p.controllers > 0),
             blocked: (0..n).map(|_| AtomicU64::new(0)).collect(),
             ended: (0..n).map(|_| AtomicBool::new(false)).collect(),
             selective: AtomicUsize::new(0),
@@ -103,7 +123,9 @@ impl Run {
     }
 
     fn emit(&self, event: JobEvent) {
-        self.cx.events.emit(event);
+        if !self.over.load(Ordering::Relaxed) {
+            self.cx.events.emit(event);
+        }
     }
 
     /// Waits for a listener that is behind, so that messages do not pile up.
@@ -134,16 +156,31 @@ impl Run {
         }
     }
 
-    /// Tells that no more items will come, after the last counter (G5).
-    pub(crate) fn edge_drained(&self, edge: usize) {
+    /// Tells the counter of an edge if the last item was not told.
+    pub(crate) fn settle(&self, edge: usize) {
         if !self.listening {
             return;
         }
         let state = &self.edges[edge];
         let sent = state.sent.load(Ordering::Relaxed);
-        if state.told.lock().unwrap_or_else(PoisonError::into_inner).0 < sent {
+        let mut told = state.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.0 < sent {
+            told.0 = sent;
             self.edge_update(edge, EdgeStatus::MessageSent, Some(sent));
         }
+    }
+
+    /// Marks an edge as ended, though its producer goes on.
+    pub(crate) fn close_edge(&self, edge: usize) {
+        self.edges[edge].closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Tells that no more items will come, after the last counter (G5).
+    pub(crate) fn edge_drained(&self, edge: usize) {
+        if !self.listening {
+            return;
+        }
+        self.settle(edge);
         self.edge_update(edge, EdgeStatus::Drained, None);
     }
 
@@ -191,6 +228,9 @@ impl Run {
         let is_suspension = suspended.is_some();
         {
             let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.is_none() && is_suspension {
+                self.stopping.store(true, Ordering::Release);
+            }
             first.get_or_insert(Failure {
                 node,
                 error: text.clone(),
@@ -215,6 +255,13 @@ impl Run {
                 workflow_id: Some(self.cx.workflow_id.clone()),
             }));
         }
+    }
+
+    /// Whether this node is the one whose suspension ends the run.
+    pub(crate) fn suspended_at(&self, node: usize) -> bool {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let failure = failure.as_ref();
+        failure.is_some_and(|f| f.node == node && f.suspended.is_some())
     }
 
     /// A value at an output. `fallback` marks the configured value of an output nothing reached.
@@ -268,62 +315,6 @@ impl Run {
                 node_id: self.plan.nodes[node].info.id.clone(),
                 value,
             });
-        }
-    }
-
-    /// Looks for nodes that wait for each other in a circle and lets a full handle grow (Parks' rule, FIX-4).
-    ///
-    /// Called by a node that has just parked, so the last one to park sees all the others.
-    pub(crate) fn break_deadlock(&self) {
-        if self.selective.load(Ordering::Acquire) == 0 {
-            return;
-        }
-        let n = self.plan.nodes.len();
-        let parked: Vec<_> = self.inboxes.iter().map(Inbox::parked).collect();
-        let writing: Vec<Option<usize>> = self
-            .blocked
-            .iter()
-            .map(|b| {
-                b.load(Ordering::Acquire)
-                    .checked_sub(1)
-                    .map(|packed| (packed >> 16) as usize)
-            })
-            .collect();
-        let ended = |i: usize| self.ended[i].load(Ordering::Acquire);
-        let mut live = vec![false; n];
-        let mut queue: VecDeque<usize> = VecDeque::new();
-        for i in 0..n {
-            if parked[i].is_none() && writing[i].is_none() && !ended(i) {
-                live[i] = true;
-                queue.push_back(i);
-            }
-        }
-        while let Some(l) = queue.pop_front() {
-            // Who reads what l may still give.
-            for &e in self.plan.nodes[l].out.iter().flatten() {
-                let edge = &self.plan.edges[e];
-                let waits = parked[edge.target]
-                    .as_ref()
-                    .is_some_and(|p| p.want.includes(edge.handle));
-                if waits && !live[edge.target] {
-                    live[edge.target] = true;
-                    queue.push_back(edge.target);
-                }
-            }
-            // Who waits for l to read.
-            for i in 0..n {
-                if writing[i] == Some(l) && !live[i] {
-                    live[i] = true;
-                    queue.push_back(i);
-                }
-            }
-        }
-        for (t, p) in parked.iter().enumerate().filter(|(t, _)| !live[*t]) {
-            for (writer, handle) in p.iter().flat_map(|p| &p.writers) {
-                if !live[*writer] {
-                    self.inboxes[t].grow(*handle);
-                }
-            }
         }
     }
 }

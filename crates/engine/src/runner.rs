@@ -1,13 +1,16 @@
 //! A run from start to outcome, and the caller's grip on it.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures_util::poll;
+use futures_util::{FutureExt, poll};
 use nodetool_sdk::protocol::{JobEvent, JobStatus, JobUpdate, NodeStatus, NodeUpdate};
-use nodetool_sdk::{Behaviour, Emitted, EventSink, Map, NodeCx, NodeError, Props, RunCx, Value};
+use nodetool_sdk::{
+    Behaviour, BoxFuture, Emitted, EventSink, Map, NodeCx, NodeError, Props, RunCx, Value,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -25,9 +28,18 @@ const INPUT_LIMIT: usize = 64;
 /// How long a cancelled node may take to let go; after that the run ends without it.
 const CANCEL_GRACE: Duration = Duration::from_millis(800);
 
-/// Actors of a graph this small are polled once where the run was started, and become tasks only if they have to wait:
-/// most small graphs are done then, without waking another thread.
-const EAGER_NODES: usize = 32;
+/// Actors of a graph this small start in one task: most small graphs are done then, without waking another thread.
+const TOGETHER: usize = 32;
+
+/// The tasks of a run; what they give back are actors that still have to run.
+type Actors = JoinSet<Vec<BoxFuture<'static, ()>>>;
+
+fn spawn(actors: &mut Actors, actor: BoxFuture<'static, ()>) {
+    actors.spawn(async {
+        actor.await;
+        Vec::new()
+    });
+}
 
 /// How a run is to be made.
 pub struct RunOptions {
@@ -221,23 +233,29 @@ impl Runner {
     /// Runs to the end. Dropping the future ends the run at once.
     pub async fn execute(mut self) -> RunOutcome {
         let started = Instant::now();
-        let mut actors = JoinSet::new();
+        let mut actors = Actors::new();
         let mut status = JobStatus::Completed;
-        match self.feed_inputs(&mut actors).await {
-            Ok(()) => {
-                let plan = &self.run.plan;
-                let eager = plan.nodes.len() <= EAGER_NODES;
-                for node in (0..plan.nodes.len()).filter(|&n| !plan.nodes[n].is_input()) {
-                    let mut actor = Box::pin(act(self.run.clone(), node));
-                    if eager && poll!(&mut actor).is_ready() {
-                        continue;
-                    }
-                    actors.spawn(actor);
+        let mut cancelled = self.cancelled.clone();
+        let fed = tokio::select! {
+            biased;
+            _ = cancelled.wait_for(|c| *c) => None,
+            fed = self.feed_inputs(&mut actors) => Some(fed),
+        };
+        match fed {
+            Some(Ok(())) => self.start_actors(&mut actors),
+            Some(Err((node, e))) => {
+                self.run.fail(node, &e);
+                self.drop_client_inputs();
+            }
+            None => status = JobStatus::Cancelled,
+        }
+        while status != JobStatus::Cancelled {
+            if self.run.failing.load(Ordering::Acquire) {
+                self.drop_client_inputs();
+                if self.suspension().is_some() {
+                    break;
                 }
             }
-            Err((node, e)) => self.run.fail(node, &e),
-        }
-        loop {
             tokio::select! {
                 ended = actors.join_next() => match ended {
                     None => break,
@@ -245,26 +263,14 @@ impl Runner {
                         tracing::error!(job.id = %self.run.cx.job_id, panic = panic_text(&*e.into_panic()), "an actor panicked outside its node");
                         self.run.failing.store(true, Ordering::Release);
                     }
-                    Some(_) => {}
+                    Some(Ok(waiting)) => waiting.into_iter().for_each(|a| spawn(&mut actors, a)),
+                    Some(Err(_)) => {}
                 },
                 // The handle in `self` keeps the channel open, so an error cannot come.
-                _ = self.cancelled.wait_for(|c| *c) => {
-                    status = JobStatus::Cancelled;
-                    break;
-                }
-            }
-            if self.run.failing.load(Ordering::Acquire) {
-                // After a failure nobody waits for client inputs any more.
-                self.handle
-                    .inputs
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clear();
-                if self.suspension().is_some() {
-                    break;
-                }
+                _ = self.cancelled.wait_for(|c| *c) => status = JobStatus::Cancelled,
             }
         }
+        self.run.stopping.store(true, Ordering::Release);
         actors.abort_all();
         let _ = tokio::time::timeout(CANCEL_GRACE, async {
             while actors.join_next().await.is_some() {}
@@ -272,9 +278,39 @@ impl Runner {
         .await;
         if !actors.is_empty() {
             tracing::warn!(job.id = %self.run.cx.job_id, nodes = actors.len(), "nodes did not let go in time; the run ends without them");
+            self.run.over.store(true, Ordering::Release);
             actors.detach_all();
         }
         self.outcome(status, started)
+    }
+
+    /// One actor per node. The actors of a small graph start together in one task, which hands back those that have to
+    /// wait; never in the caller's task, so that a node that blocks its thread cannot keep a cancel from being heard.
+    fn start_actors(&self, actors: &mut Actors) {
+        let plan = &self.run.plan;
+        let run = self.run.clone();
+        let nodes = (0..plan.nodes.len()).filter(|&n| !plan.nodes[n].is_input());
+        if plan.nodes.len() > TOGETHER {
+            nodes.for_each(|node| spawn(actors, Box::pin(act(run.clone(), node))));
+            return;
+        }
+        let nodes: Vec<usize> = nodes.collect();
+        actors.spawn(async move {
+            let mut waiting = Vec::new();
+            for node in nodes {
+                let mut actor: BoxFuture<'static, ()> = Box::pin(act(run.clone(), node));
+                if poll!(&mut actor).is_pending() {
+                    waiting.push(actor);
+                }
+            }
+            waiting
+        });
+    }
+
+    /// After a failure nobody waits for the client any more.
+    fn drop_client_inputs(&self) {
+        let inputs = self.handle.inputs.lock();
+        inputs.unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn suspension(&self) -> Option<(Arc<str>, String, Value)> {
@@ -324,7 +360,7 @@ impl Runner {
     }
 
     /// Pushes parameters and defaults, in the order of the spec (4.4): named parameters first, then the others.
-    async fn feed_inputs(&self, actors: &mut JoinSet<()>) -> Result<(), (usize, NodeError)> {
+    async fn feed_inputs(&self, actors: &mut Actors) -> Result<(), (usize, NodeError)> {
         let plan = &self.run.plan;
         let inputs: Vec<usize> = (0..plan.nodes.len())
             .filter(|&i| plan.nodes[i].is_input())
@@ -360,7 +396,7 @@ impl Runner {
         &self,
         node: usize,
         param: Option<Value>,
-        actors: &mut JoinSet<()>,
+        actors: &mut Actors,
     ) -> Result<(), NodeError> {
         let plan = &self.run.plan.nodes[node];
         let ports = Ports::new(self.run.clone(), node);
@@ -380,12 +416,11 @@ impl Runner {
             (None, Some(i)) => props.values[i].clone(),
             (None, None) => Value::Null,
         };
-        let silent = streams && !given;
+        let silent = streams && !given && is_blank(&value);
         if !silent {
             let emitted = self.input_values(node, props, value).await?;
-            if !ports.send(emitted, false)? && streams {
-                ports.room().await;
-            }
+            // Nobody reads yet, so there is no waiting for room; the next value of the client waits.
+            ports.send(emitted, false)?;
         }
         if streams && let Some(name) = &plan.name {
             let (tx, rx) = mpsc::channel(INPUT_LIMIT);
@@ -394,7 +429,10 @@ impl Runner {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .insert(name.clone(), tx);
-            actors.spawn(stream_input(ports, rx, plan.slots.first().cloned()));
+            spawn(
+                actors,
+                Box::pin(stream_input(ports, rx, plan.slots.first().cloned())),
+            );
         }
         Ok(())
     }
@@ -410,10 +448,27 @@ impl Runner {
         match &plan.def.behaviour {
             Behaviour::Process(f) if !value.is_null() || plan.slots.len() > 1 => {
                 let cx = NodeCx::new(self.run.cx.clone(), plan.info.clone());
-                f(props, &cx).await
+                let work = AssertUnwindSafe(async { f(props, &cx).await }).catch_unwind();
+                work.await
+                    .unwrap_or_else(|panic| Err(NodeError::Panicked(panic_text(&*panic))))
             }
             _ => Ok(Emitted::one(0, value)),
         }
+    }
+}
+
+/// Whether a value says nothing: null, an empty text or collection, or a reference to nothing.
+fn is_blank(value: &Value) -> bool {
+    let nothing = |key| value.get(key).is_none_or(Value::is_null);
+    match value {
+        Value::Null => true,
+        Value::Str(s) => s.is_empty(),
+        Value::List(items) => items.is_empty(),
+        Value::Map(map) => {
+            let uri = value.get("uri").and_then(Value::as_str);
+            map.is_empty() || (uri == Some("") && nothing("asset_id") && nothing("data"))
+        }
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ fn run(sync: SyncMode, sticky: &[bool], items: &[(u16, i64)]) -> Vec<Vec<Option<
         .iter()
         .map(|&sticky| HandleRule {
             sticky,
-            list: false,
+            ..HandleRule::default()
         })
         .collect();
     let mut a = Aligner::new(sync, &rules);
@@ -122,7 +122,7 @@ fn a_sticky_null_is_remembered() {
     let rules = [
         HandleRule {
             sticky: true,
-            list: false,
+            ..HandleRule::default()
         },
         HandleRule::default(),
     ];
@@ -138,8 +138,8 @@ fn a_sticky_null_is_remembered() {
 fn gathered_lists_are_in_edge_order_and_splice_lists_of_list_slots_only() {
     let rules = [
         HandleRule {
-            sticky: false,
             list: true,
+            ..HandleRule::default()
         },
         HandleRule::default(),
     ];

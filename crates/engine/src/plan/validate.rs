@@ -8,6 +8,9 @@ use nodetool_sdk::protocol::{Edge, EdgeKind};
 
 use super::{Draft, Fault, FaultKind, targets_control};
 
+/// Connected inputs of one node: handles are numbered in 16 bits, the last number means something else.
+const MAX_HANDLES: usize = u16::MAX as usize;
+
 fn fault(node: Option<&Arc<str>>, handle: Option<&Arc<str>>, message: String) -> Fault {
     Fault {
         kind: FaultKind::Validation,
@@ -121,6 +124,15 @@ fn edge_types(
         *fan_in
             .entry((index[&*e.target], &e.target_handle))
             .or_default() += 1;
+    }
+    let mut handles: HashMap<usize, usize> = HashMap::new();
+    for (target, _) in fan_in.keys() {
+        *handles.entry(*target).or_default() += 1;
+    }
+    for (t, n) in handles.into_iter().filter(|(_, n)| *n > MAX_HANDLES) {
+        let id = &drafts[t].node.id;
+        let message = format!("{id}: {n} inputs are connected; {MAX_HANDLES} are allowed");
+        faults.push(fault(Some(id), None, message));
     }
     let mut reported: Vec<(usize, &str)> = Vec::new();
     for e in data() {

@@ -1,0 +1,9 @@
+//! The engine as its callers see it: conformance cases, guarantees, random graphs, cancellation.
+
+mod cancel;
+mod cases;
+mod deadlocks;
+mod fixtures;
+mod guarantees;
+mod order;
+mod random;

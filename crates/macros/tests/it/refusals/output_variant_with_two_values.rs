@@ -1,0 +1,8 @@
+use nodetool_macros::Outputs;
+
+#[derive(Outputs)]
+enum Branch {
+    IfTrue(String, String),
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use nodetool_macros::ValueType;
+
+#[derive(ValueType)]
+#[value(name = "test.Mode")]
+enum Mode {
+    Fast,
+}
+
+fn main() {}
