@@ -1,13 +1,17 @@
 //! The one thread that writes: it takes every queued command, commits them together, then answers.
 //!
+//! A small write that finds nothing queued and nobody writing is committed where it was asked for: handing it to the
+//! thread and waiting for the answer would take several times as long as the write.
+//!
 //! A command that fails is undone alone. When the database undoes a whole batch (disk full, I/O error),
 //! its commands are tried again one by one, so that each gets the answer it earned. Nobody is answered
 //! before the commit that holds their write. It must not know what the commands write.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -39,6 +43,9 @@ const BATCH_LOG_BYTES: usize = 8 * 4096;
 /// About what each command adds beyond its text.
 const COMMAND_LOG_BYTES: usize = 1024;
 
+/// Text a write may carry to be committed where it was asked for.
+const AT_ONCE_BYTES: usize = 16 << 10;
+
 /// How long nothing has to happen before the log is folded back.
 const IDLE: Duration = Duration::from_millis(250);
 
@@ -47,6 +54,8 @@ pub(crate) type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 enum Message {
     Write(Box<dyn Command>),
+    /// Writes were committed elsewhere; the log is due to be folded back when things are quiet.
+    Fold,
     Read(Read),
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -111,18 +120,49 @@ impl<T> Future for Pending<T> {
 /// The grip on the writer thread.
 pub(crate) struct Writer {
     queue: Sender<Message>,
+    shared: Arc<Desk>,
     room: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the thread shares with callers that write at once.
+struct Desk {
+    /// The one connection that writes; nothing once it is closed.
+    db: Mutex<Option<Connection>>,
+    /// Commands queued and not yet committed. While there are any, later ones queue behind them.
+    queued: AtomicUsize,
+    /// About what was added to the log since it was folded back.
+    unfolded: AtomicUsize,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.db.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commits a batch and counts what it added to the log.
+    fn commit(&self, db: &Connection, batch: &mut Vec<Box<dyn Command>>) -> usize {
+        let bytes = log_bytes(batch);
+        commit_batch(db, batch);
+        self.unfolded.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
 }
 
 impl Writer {
     pub(crate) fn start(db: Connection, folder: Option<Folder>) -> std::io::Result<Self> {
         let (queue, messages) = channel();
+        let shared = Arc::new(Desk {
+            db: Mutex::new(Some(db)),
+            queued: AtomicUsize::new(0),
+            unfolded: AtomicUsize::new(0),
+        });
+        let desk = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(db, folder, &messages))?;
+            .spawn(move || run(&desk, folder, &messages))?;
         Ok(Self {
             queue,
+            shared,
             room: Arc::new(Semaphore::new(QUEUE_KIB as usize)),
             thread: Mutex::new(Some(thread)),
         })
@@ -140,7 +180,9 @@ impl Writer {
                 TryAcquireError::NoPermits => StoreError::QueueFull,
                 TryAcquireError::Closed => StoreError::Closed,
             })?;
-        self.send(bytes, run, permit)
+        let (command, answer) = command(bytes, run, permit);
+        self.queue_up(command)?;
+        Ok(answer)
     }
 
     /// Waits for room, queues a write and waits until it is committed.
@@ -153,32 +195,41 @@ impl Writer {
             .acquire_many_owned(weight(bytes))
             .await
             .map_err(|_| StoreError::Closed)?;
-        self.send(bytes, run, permit)?.await
+        let (command, answer) = command(bytes, run, permit);
+        match self.write_at_once(bytes, command) {
+            None => {}
+            Some(command) => self.queue_up(command)?,
+        }
+        answer.await
     }
 
-    fn send<T, F>(
-        &self,
-        bytes: usize,
-        run: F,
-        permit: OwnedSemaphorePermit,
-    ) -> Result<Pending<T>, StoreError>
-    where
-        T: Send + 'static,
-        F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
-    {
-        let (reply, answer) = oneshot::channel();
-        let result = Err(StoreError::Closed);
-        let command = Box::new(Write {
-            run,
-            bytes,
-            result,
-            reply,
-            _permit: permit,
-        });
+    /// Commits a small write here and now; gives it back when it has to queue.
+    fn write_at_once(&self, bytes: usize, command: Box<dyn Command>) -> Option<Box<dyn Command>> {
+        let desk = &self.shared;
+        if bytes > AT_ONCE_BYTES || desk.queued.load(Ordering::Acquire) > 0 {
+            return Some(command);
+        }
+        let Ok(guard) = desk.db.try_lock() else {
+            return Some(command);
+        };
+        let Some(db) = guard.as_ref() else {
+            return Some(command);
+        };
+        let unfolded = desk.commit(db, &mut vec![command]);
+        drop(guard);
+        // The thread learns of the first write after a quiet time, and when the log has grown.
+        let before = unfolded.saturating_sub(BATCH_LOG_BYTES + COMMAND_LOG_BYTES + bytes);
+        if before == 0 || (before < CHECKPOINT_BYTES && unfolded >= CHECKPOINT_BYTES) {
+            let _ = self.queue.send(Message::Fold);
+        }
+        None
+    }
+
+    fn queue_up(&self, command: Box<dyn Command>) -> Result<(), StoreError> {
+        self.shared.queued.fetch_add(1, Ordering::AcqRel);
         self.queue
             .send(Message::Write(command))
-            .map_err(|_| StoreError::Closed)?;
-        Ok(Pending(answer))
+            .map_err(|_| StoreError::Closed)
     }
 
     /// Runs a read between two batches.
@@ -221,40 +272,68 @@ impl Drop for Writer {
     }
 }
 
+fn command<T, F>(
+    bytes: usize,
+    run: F,
+    permit: OwnedSemaphorePermit,
+) -> (Box<dyn Command>, Pending<T>)
+where
+    T: Send + 'static,
+    F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+{
+    let (reply, answer) = oneshot::channel();
+    let command = Box::new(Write {
+        run,
+        bytes,
+        result: Err(StoreError::Closed),
+        reply,
+        _permit: permit,
+    });
+    (command, Pending(answer))
+}
+
 fn weight(bytes: usize) -> u32 {
     u32::try_from(bytes / 1024 + 1).map_or(QUEUE_KIB, |kib| kib.min(QUEUE_KIB))
 }
 
-fn run(db: Connection, folder: Option<Folder>, messages: &Receiver<Message>) {
-    let fold = || folder.iter().for_each(Folder::fold);
-    let mut unfolded = 0;
+fn run(desk: &Desk, folder: Option<Folder>, messages: &Receiver<Message>) {
+    let fold = || {
+        desk.unfolded.store(0, Ordering::Relaxed);
+        folder.iter().for_each(Folder::fold);
+    };
     let mut batch: Vec<Box<dyn Command>> = Vec::new();
     loop {
-        let Some(first) = next_message(messages, &mut unfolded, fold) else {
+        let Some(first) = next_message(messages, desk, fold) else {
             return;
         };
         let other = gather(first, messages, &mut batch);
+        let mut guard = desk.lock();
+        let Some(db) = guard.as_ref() else {
+            return;
+        };
         if !batch.is_empty() {
-            unfolded += log_bytes(&batch);
-            commit_batch(&db, &mut batch);
+            let commands = batch.len();
+            desk.commit(db, &mut batch);
+            desk.queued.fetch_sub(commands, Ordering::AcqRel);
         }
         match other {
-            Some(Message::Read(read)) => read(&db),
+            Some(Message::Read(read)) => read(db),
             Some(Message::Close(reply)) => {
                 // The last connection to close removes the log, and that should be this one.
                 drop(folder);
-                let closed = db
-                    .close()
-                    .map_err(|(_, error)| error)
-                    .during("close the database");
+                let closed = guard.take().map_or(Ok(()), |db| {
+                    db.close()
+                        .map_err(|(_, error)| error)
+                        .during("close the database")
+                });
                 let _ = reply.send(closed);
                 return;
             }
-            Some(Message::Write(_)) | None => {}
+            Some(Message::Write(_) | Message::Fold) | None => {}
         }
-        if unfolded >= CHECKPOINT_BYTES {
+        drop(guard);
+        if desk.unfolded.load(Ordering::Relaxed) >= CHECKPOINT_BYTES {
             fold();
-            unfolded = 0;
         }
     }
 }
@@ -269,19 +348,12 @@ fn log_bytes(batch: &[Box<dyn Command>]) -> usize {
 }
 
 /// Waits for work; uses a quiet moment to fold the log back.
-fn next_message(
-    messages: &Receiver<Message>,
-    unfolded: &mut usize,
-    fold: impl Fn(),
-) -> Option<Message> {
-    if *unfolded > 0 {
+fn next_message(messages: &Receiver<Message>, desk: &Desk, fold: impl Fn()) -> Option<Message> {
+    while desk.unfolded.load(Ordering::Relaxed) > 0 {
         match messages.recv_timeout(IDLE) {
             Ok(message) => return Some(message),
             Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) => {
-                fold();
-                *unfolded = 0;
-            }
+            Err(RecvTimeoutError::Timeout) => fold(),
         }
     }
     messages.recv().ok()
@@ -297,6 +369,7 @@ fn gather(
     loop {
         match message {
             Message::Write(command) => batch.push(command),
+            Message::Fold => {}
             other => return Some(other),
         }
         if batch.len() >= BATCH_COMMANDS {

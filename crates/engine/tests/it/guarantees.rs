@@ -81,11 +81,16 @@ struct Check<'a> {
     faults: Vec<String>,
 }
 
-/// The id an edge goes by in messages; those without one are named for their ends.
-fn edge_id(e: &Edge) -> String {
-    let (source, target) = (&e.source, &e.target);
-    let ends = || format!("{source}:{}->{target}:{}", e.source_handle, e.target_handle);
-    e.id.as_deref().map_or_else(ends, str::to_owned)
+/// The ids edges go by in messages: their own, else one made of their ends (FIX-20).
+fn edge_ids(edges: &[Edge]) -> HashMap<String, usize> {
+    let mut ids = HashMap::new();
+    for (i, e) in edges.iter().enumerate() {
+        let own = e.id.as_deref().filter(|id| !ids.contains_key(*id));
+        let (source, target) = (&e.source, &e.target);
+        let ends = || format!("{source}:{}->{target}:{}", e.source_handle, e.target_handle);
+        ids.insert(own.map_or_else(ends, str::to_owned), i);
+    }
+    ids
 }
 
 fn job_update(event: &JobEvent) -> Option<&JobUpdate> {
@@ -124,13 +129,12 @@ impl<'a> Check<'a> {
             drained: false,
             early: false,
         };
-        let ids = graph.edges.iter().enumerate();
         Check {
             cached,
             outcome,
             nodes,
             edges: graph.edges.iter().map(edge).collect(),
-            edge_ids: ids.map(|(i, e)| (edge_id(e), i)).collect(),
+            edge_ids: edge_ids(&graph.edges),
             faults: Vec::new(),
         }
     }
@@ -251,7 +255,8 @@ impl<'a> Check<'a> {
         let all_end = matches!(status, JobStatus::Completed | JobStatus::Failed);
         for state in &self.edges {
             if all_end && state.sent > 0 && !state.drained {
-                found.push(format!("G5: edge {} never drained", edge_id(state.edge)));
+                let Edge { source, target, .. } = state.edge;
+                found.push(format!("G5: an edge {source} -> {target} never drained"));
             }
             // An edge the engine drops says nothing, and its target does not wait for it.
             if state.early && state.sent > 0 {
