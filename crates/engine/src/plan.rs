@@ -141,6 +141,7 @@ pub(crate) struct PlanEdge {
 pub struct Plan {
     pub(crate) nodes: Vec<PlanNode>,
     pub(crate) edges: Vec<PlanEdge>,
+    ignored: Vec<Fault>,
 }
 
 /// A node under construction.
@@ -222,9 +223,16 @@ impl Plan {
             .enumerate()
             .map(|(i, d)| (&*d.node.id, i))
             .collect();
+        let mut ignored = Vec::new();
         let edges: Vec<Edge> = edges
             .into_iter()
-            .filter(|e| keeps(e, &drafts, &index))
+            .filter(|e| match leads_nowhere(e, &drafts, &index) {
+                None => true,
+                Some(fault) => {
+                    ignored.push(fault);
+                    false
+                }
+            })
             .collect();
         let props = assign::static_values(&drafts, &edges, &index, &mut faults);
         validate::input_names(&drafts, &mut faults);
@@ -234,6 +242,7 @@ impl Plan {
             return Err(PlanError { faults });
         }
         let mut plan = assemble(&drafts, props, &edges, &index);
+        plan.ignored = ignored;
         plan.analyse();
         Ok(plan)
     }
@@ -246,6 +255,11 @@ impl Plan {
     /// Whether nothing will run.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// Edges that lead nowhere and do not count, with the reason; worth a warning.
+    pub fn ignored_edges(&self) -> &[Fault] {
+        &self.ignored
     }
 
     /// Ids of the nodes that will run, with their titles and types.
@@ -262,21 +276,49 @@ impl Plan {
     }
 }
 
-/// Edge filtering (1.5): an edge that leads nowhere is dropped, not an error.
-fn keeps(e: &Edge, drafts: &[Draft<'_>], index: &HashMap<&str, usize>) -> bool {
-    let (Some(&s), Some(&t)) = (index.get(&*e.source), index.get(&*e.target)) else {
-        return false;
+/// Edge filtering (1.5): an edge that leads nowhere is dropped, not an error. Says why, or nothing for one that stays.
+fn leads_nowhere(e: &Edge, drafts: &[Draft<'_>], index: &HashMap<&str, usize>) -> Option<Fault> {
+    let told = |id: &Arc<str>, handle: &Arc<str>, why: String| {
+        let message = format!(
+            "The edge from {}.{} to {}.{} is ignored: {why}",
+            e.source, e.source_handle, e.target, e.target_handle
+        );
+        Some(Fault {
+            kind: FaultKind::Validation,
+            node_id: Some(id.clone()),
+            handle: Some(handle.clone()),
+            message,
+        })
+    };
+    let gone = |id: &Arc<str>| format!("there is no node '{id}' that runs");
+    let Some(&s) = index.get(&*e.source) else {
+        return told(&e.source, &e.source_handle, gone(&e.source));
+    };
+    let Some(&t) = index.get(&*e.target) else {
+        return told(&e.target, &e.target_handle, gone(&e.target));
     };
     let (source, target) = (&drafts[s], &drafts[t]);
+    let typed = |d: &Draft<'_>| format!("{} ({})", d.node.id, d.node.node_type);
     // Inputs are fed by the caller; nothing in them reads values or events.
     if target.def.role == Role::Input {
-        return false;
+        let why = format!(
+            "{} is an input of the workflow and takes no edges",
+            typed(target)
+        );
+        return told(&e.target, &e.target_handle, why);
     }
     if e.kind == EdgeKind::Control {
-        return true;
+        return None;
     }
-    source.slot_type(&e.source_handle).is_some()
-        && (target.property_type(&e.target_handle).is_some() || target.def.metadata.is_dynamic)
+    if source.slot_type(&e.source_handle).is_none() {
+        let why = format!("{} has no output '{}'", typed(source), e.source_handle);
+        return told(&e.source, &e.source_handle, why);
+    }
+    if target.property_type(&e.target_handle).is_none() && !target.def.metadata.is_dynamic {
+        let why = format!("{} has no property '{}'", typed(target), e.target_handle);
+        return told(&e.target, &e.target_handle, why);
+    }
+    None
 }
 
 fn assemble(
@@ -337,7 +379,11 @@ fn assemble(
         }
         out.push(edge);
     }
-    Plan { nodes, edges: out }
+    Plan {
+        nodes,
+        edges: out,
+        ignored: Vec::new(),
+    }
 }
 
 fn plan_node(d: &Draft<'_>, props: Props) -> PlanNode {

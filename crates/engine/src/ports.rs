@@ -12,6 +12,8 @@ use crate::control::{self, Event};
 use crate::inbox::{Item, Put};
 use crate::run::{CONTROL, Run, pack};
 
+/// Levels a value may be nested: what comes after it, the last reader and the drop included, goes through it recursively.
+const MAX_LEVELS: usize = 1000;
 /// Emissions after which a node that never waits lets others have the thread.
 const YIELD_EVERY: u32 = 256;
 
@@ -140,6 +142,9 @@ impl Ports {
                     }
                 },
                 "__control_output__" => self.send_control(control::read_legacy_event(value)?),
+                _ if value.deeper_than(MAX_LEVELS) => {
+                    return Err(too_deep(&name));
+                }
                 _ => match node.slots.iter().position(|s| *s == name) {
                     Some(slot) => self.route(open, slot, value),
                     None if node.def.metadata.supports_dynamic_outputs
@@ -196,6 +201,10 @@ impl Ports {
             Emitted::Slots(values) => {
                 for (slot, value) in values {
                     if !(skip_null && value.is_null()) {
+                        if value.deeper_than(MAX_LEVELS) {
+                            let node = &self.run.plan.nodes[self.node];
+                            return Err(too_deep(&node.slots[usize::from(slot)]));
+                        }
                         self.route(&mut open, usize::from(slot), value);
                     }
                 }
@@ -284,6 +293,12 @@ impl Drop for Unmark<'_> {
     fn drop(&mut self) {
         self.0.store(0, Ordering::Release);
     }
+}
+
+fn too_deep(output: &str) -> NodeError {
+    NodeError::new(format!(
+        "The value for output '{output}' is nested more than {MAX_LEVELS} levels deep"
+    ))
 }
 
 impl Emit for Ports {

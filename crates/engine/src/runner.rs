@@ -53,6 +53,8 @@ pub struct RunOptions {
     pub inbox_limit: u32,
     /// Event for a trigger node: its id and the payload.
     pub trigger_event: Option<(Arc<str>, Value)>,
+    /// Whether the caller may push into streaming inputs; if not, they end with the value they have.
+    pub pushes: bool,
 }
 
 impl Default for RunOptions {
@@ -63,6 +65,7 @@ impl Default for RunOptions {
             cache: None,
             inbox_limit: INBOX_LIMIT,
             trigger_event: None,
+            pushes: true,
         }
     }
 }
@@ -422,7 +425,10 @@ impl Runner {
             // Nobody reads yet, so there is no waiting for room; the next value of the client waits.
             ports.send(emitted, false)?;
         }
-        if streams && let Some(name) = &plan.name {
+        if streams
+            && self.options.pushes
+            && let Some(name) = &plan.name
+        {
             let (tx, rx) = mpsc::channel(INPUT_LIMIT);
             self.handle
                 .inputs

@@ -11,7 +11,6 @@ pub(crate) mod query;
 mod aggregation;
 mod cell;
 mod key;
-mod stamp;
 mod table;
 mod work;
 

@@ -10,7 +10,6 @@ mod filter_dict_by_range;
 mod filter_dict_by_value;
 mod filter_dict_regex;
 mod get_value;
-mod json_text;
 mod key;
 mod load_csv_file;
 mod make_dictionary;

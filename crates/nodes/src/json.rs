@@ -2,19 +2,12 @@
 
 use nodetool_sdk::Registry;
 
-mod document;
+pub(crate) mod document;
 mod filter_json;
 mod get_json_path;
 mod json_template;
 mod load_json_assets;
 mod parse;
-#[cfg_attr(
-    not(test),
-    allow(
-        dead_code,
-        reason = "for nodes of other namespaces that take a JSONPath"
-    )
-)]
 pub(crate) mod path;
 mod schema;
 mod stringify_json;

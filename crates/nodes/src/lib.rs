@@ -7,7 +7,6 @@ use nodetool_sdk::Registry;
 
 pub mod alias;
 mod beautifulsoup;
-mod blocking;
 mod boolean;
 mod bounds;
 mod charset;

@@ -23,7 +23,6 @@ mod has_length;
 mod html_to_text;
 mod index_of;
 mod join;
-mod json_path;
 mod length;
 mod letter_case;
 mod load_text_assets;

@@ -7,7 +7,6 @@ use nodetool_sdk::{Node, Registry};
 
 mod event;
 mod file_watch_trigger;
-mod glob;
 mod interval_trigger;
 mod manual_trigger;
 mod snapshot;

@@ -162,6 +162,14 @@ mod tests {
             ("data_*.csv", "data_1.csv", true),
             ("a/*", "a/b/c", true),
             ("é?", "éa", true),
+            ("*.json", "a.json.tmp", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("[]]x", "]x", true),
+            ("[ab", "[ab", true),
+            ("*a*b*", "xxaxxbxx", true),
+            ("logs/*", "logs/2024/a.txt", true),
+            ("", "a", false),
         ] {
             let wildcard = Wildcard::new(pattern, true).unwrap();
             assert_eq!(wildcard.matches(name), yes, "{pattern} {name}");
@@ -174,6 +182,8 @@ mod tests {
     fn a_hostile_pattern_ends_soon() {
         let wildcard = Wildcard::new(&"*a".repeat(500), true).unwrap();
         assert!(!wildcard.matches(&("a".repeat(2000) + "b")));
+        let wildcard = Wildcard::new(&("*a".repeat(500) + "b"), true).unwrap();
+        assert!(!wildcard.matches(&"a".repeat(4000)));
         assert!(Wildcard::new(&"a".repeat(1025), true).is_err());
     }
 }

@@ -10,7 +10,6 @@ pub(crate) mod listing;
 pub(crate) mod place;
 mod probes;
 mod save_media;
-mod stamp;
 mod text_files;
 pub(crate) mod tree;
 

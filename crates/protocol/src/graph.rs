@@ -16,6 +16,11 @@ use crate::value::{Map, Value};
 /// Handle name on both ends of a control edge.
 pub const CONTROL_HANDLE: &str = "__control__";
 
+/// Most nodes of a graph; each costs kilobytes once it runs.
+const MAX_NODES: usize = 100_000;
+/// Most edges of a graph.
+const MAX_EDGES: usize = 500_000;
+
 /// A workflow graph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Graph {
@@ -318,8 +323,13 @@ impl Reader {
         })
     }
 
-    fn list(&mut self, map: &mut Map, key: &str) -> Vec<Value> {
+    fn list(&mut self, map: &mut Map, key: &str, most: usize) -> Vec<Value> {
         match map.shift_remove(key) {
+            Some(Value::List(l)) if l.len() > most => {
+                let message = format!("expected at most {most} {key}, got {}", l.len());
+                self.fault(&[key], false, message);
+                Vec::new()
+            }
             Some(Value::List(l)) => Arc::unwrap_or_clone(l),
             None => {
                 self.fault(&[key], true, "Field required".into());
@@ -353,8 +363,8 @@ impl Graph {
             return Err(r.faults);
         };
         let mut map = Arc::unwrap_or_clone(map);
-        let nodes = r.list(&mut map, "nodes");
-        let edges = r.list(&mut map, "edges");
+        let nodes = r.list(&mut map, "nodes", MAX_NODES);
+        let edges = r.list(&mut map, "edges", MAX_EDGES);
         let nodes = nodes
             .into_iter()
             .enumerate()

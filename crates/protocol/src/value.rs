@@ -151,6 +151,18 @@ impl Value {
         }
     }
 
+    /// Whether lists and objects stand in each other more than so many levels deep.
+    pub fn deeper_than(&self, levels: usize) -> bool {
+        let Some(left) = levels.checked_sub(1) else {
+            return matches!(self, Value::List(_) | Value::Map(_));
+        };
+        match self {
+            Value::List(items) => items.iter().any(|v| v.deeper_than(left)),
+            Value::Map(map) => map.values().any(|v| v.deeper_than(left)),
+            _ => false,
+        }
+    }
+
     /// A short rendering for error texts, cut to `max` characters.
     pub fn preview(&self, max: usize) -> String {
         let mut out = String::new();

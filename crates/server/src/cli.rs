@@ -6,6 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 mod completions;
 mod document;
+mod faults;
 mod nodes;
 mod progress;
 mod run;
@@ -15,13 +16,14 @@ mod validate;
 
 /// Bad usage or a graph that cannot run.
 const EXIT_USAGE: u8 = 2;
+/// Whoever read our output has stopped: what a shell says of a program that was ended by SIGPIPE.
+const EXIT_PIPE: u8 = 141;
 
 /// Stores, runs and serves visual AI workflows: graphs of typed nodes that stream values to each other.
 #[derive(Debug, Parser)]
 #[command(
     name = "nodetool",
     version,
-    about,
     max_term_width = 110,
     arg_required_else_help = true
 )]
@@ -59,24 +61,6 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
         .build()
 }
 
-/// Prints a line of data. A reader that has read enough (`nodetool nodes list | head`) ends the command, not with an error.
-fn print_line(text: &str) -> anyhow::Result<()> {
-    use std::io::{ErrorKind, Write};
-    let mut out = std::io::stdout().lock();
-    match out
-        .write_all(text.as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-    {
-        Err(e) if e.kind() == ErrorKind::BrokenPipe => Err(ReaderGone.into()),
-        other => Ok(other?),
-    }
-}
-
-/// Nobody reads the standard output any more.
-#[derive(Debug, thiserror::Error)]
-#[error("nobody reads the output any more")]
-struct ReaderGone;
-
 /// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -87,8 +71,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(c) => c.main(&mut Cli::command()),
     };
     result.unwrap_or_else(|e| {
-        if e.is::<ReaderGone>() {
-            return ExitCode::SUCCESS;
+        let cause = e.root_cause().downcast_ref::<std::io::Error>();
+        if cause.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            return ExitCode::from(EXIT_PIPE);
         }
         eprintln!("error: {e:#}");
         ExitCode::FAILURE

@@ -1,6 +1,6 @@
 //! Bypassed nodes: edges around them, before anything else is looked at (engine spec 1.9).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use nodetool_sdk::protocol::{Edge, EdgeKind, Graph, Node};
@@ -32,23 +32,33 @@ pub(super) fn rewrite(graph: &Graph, registry: &Registry) -> Vec<Edge> {
         (Some(s), Some(t)) => s.fits(t),
         _ => true,
     };
-    for id in in_feeding_order(&bypassed, &edges) {
-        let (of_node, mut kept): (Vec<Edge>, Vec<Edge>) = edges
-            .into_iter()
-            .partition(|e| *e.source == *id || *e.target == *id);
-        let incoming: Vec<&Edge> = of_node
-            .iter()
-            .filter(|e| *e.target == *id && e.kind == EdgeKind::Data && *e.source != *id)
-            .collect();
-        for e in of_node
-            .iter()
-            .filter(|e| *e.source == *id && e.kind == EdgeKind::Data && *e.target != *id)
-        {
+    // Edges by end, as places in `wired`; a place is emptied when its edge is gone, new edges come last.
+    let mut wired: Vec<Option<Edge>> = Vec::new();
+    let (mut into, mut from) = (Ends::new(), Ends::new());
+    let order = in_feeding_order(&bypassed, &edges);
+    let add = |wired: &mut Vec<Option<Edge>>, into: &mut Ends, from: &mut Ends, e: Edge| {
+        into.entry(e.target.clone()).or_default().push(wired.len());
+        from.entry(e.source.clone()).or_default().push(wired.len());
+        wired.push(Some(e));
+    };
+    for e in edges.drain(..) {
+        add(&mut wired, &mut into, &mut from, e);
+    }
+    for id in order {
+        let mut take = |ends: &mut Ends| -> Vec<Edge> {
+            let places = ends.remove(&id).unwrap_or_default();
+            places.iter().filter_map(|&p| wired[p].take()).collect()
+        };
+        // A self-loop is taken with the incoming edges, and left out with them.
+        let mut incoming = take(&mut into);
+        incoming.retain(|e| e.kind == EdgeKind::Data && *e.source != *id);
+        let outgoing = take(&mut from);
+        for e in outgoing.into_iter().filter(|e| e.kind == EdgeKind::Data) {
             let (own, wanted) = (
                 out_type(&id, &e.source_handle),
                 in_type(&e.target, &e.target_handle),
             );
-            let mut candidates = incoming.clone();
+            let mut candidates: Vec<&Edge> = incoming.iter().collect();
             candidates.retain(|c| fits(&out_type(&c.source, &c.source_handle), &wanted));
             let mut preferred = candidates.clone();
             preferred.retain(|c| fits(&out_type(&c.source, &c.source_handle), &own));
@@ -56,37 +66,56 @@ pub(super) fn rewrite(graph: &Graph, registry: &Registry) -> Vec<Edge> {
                 .iter()
                 .find(|c| c.target_handle == e.source_handle);
             let pick = same_name.or(preferred.first()).or(candidates.first());
-            if let Some(from) = pick {
-                kept.push(Edge {
-                    source: from.source.clone(),
-                    source_handle: from.source_handle.clone(),
-                    ..e.clone()
-                });
+            if let Some(feed) = pick {
+                let around = Edge {
+                    source: feed.source.clone(),
+                    source_handle: feed.source_handle.clone(),
+                    ..e
+                };
+                add(&mut wired, &mut into, &mut from, around);
             }
         }
-        edges = kept;
     }
-    edges
+    wired.into_iter().flatten().collect()
 }
 
-/// Bypassed nodes so that none comes before a bypassed node that feeds it; what remains of a cycle comes last.
+/// Places of edges by the node at one end.
+type Ends = HashMap<Arc<str>, Vec<usize>>;
+
+/// Bypassed nodes so that none comes before a bypassed node that feeds it; what a cycle holds back comes last.
 fn in_feeding_order(bypassed: &[&Node], edges: &[Edge]) -> Vec<Arc<str>> {
-    let mut left: Vec<Arc<str>> = bypassed.iter().map(|n| n.id.clone()).collect();
-    let mut order = Vec::with_capacity(left.len());
-    while !left.is_empty() {
-        let waiting: HashSet<Arc<str>> = left.iter().cloned().collect();
-        let blocked = |id: &Arc<str>| {
-            edges
-                .iter()
-                .any(|e| e.target == *id && e.source != *id && waiting.contains(&e.source))
-        };
-        let (later, now): (Vec<_>, Vec<_>) = left.iter().cloned().partition(blocked);
+    let index: HashMap<&str, usize> = bypassed
+        .iter()
+        .enumerate()
+        .map(|(i, n)| (&*n.id, i))
+        .collect();
+    let mut feeds: Vec<Vec<usize>> = vec![Vec::new(); bypassed.len()];
+    let mut waits_for = vec![0usize; bypassed.len()];
+    for e in edges.iter().filter(|e| e.source != e.target) {
+        if let (Some(&s), Some(&t)) = (index.get(&*e.source), index.get(&*e.target)) {
+            feeds[s].push(t);
+            waits_for[t] += 1;
+        }
+    }
+    let mut level = vec![usize::MAX; bypassed.len()];
+    let mut now: Vec<usize> = (0..bypassed.len()).filter(|&i| waits_for[i] == 0).collect();
+    for round in 0.. {
         if now.is_empty() {
-            order.extend(later);
             break;
         }
-        order.extend(now);
-        left = later;
+        let mut later = Vec::new();
+        for i in now {
+            level[i] = round;
+            for &t in &feeds[i] {
+                waits_for[t] -= 1;
+                if waits_for[t] == 0 {
+                    later.push(t);
+                }
+            }
+        }
+        now = later;
     }
-    order
+    let mut order: Vec<usize> = (0..bypassed.len()).collect();
+    order.sort_by_key(|&i| level[i]);
+    order.into_iter().map(|i| bypassed[i].id.clone()).collect()
 }

@@ -10,6 +10,8 @@ use super::{Draft, Fault, FaultKind, targets_control};
 
 /// Connected inputs of one node: handles are numbered in 16 bits, the last number means something else.
 const MAX_HANDLES: usize = u16::MAX as usize;
+/// Nodes of a long cycle that are named at either end.
+const NAMED: usize = 10;
 
 fn fault(node: Option<&Arc<str>>, handle: Option<&Arc<str>>, message: String) -> Fault {
     Fault {
@@ -78,7 +80,10 @@ pub(super) fn graph(
             Some(c) => ("Circular control dependency detected", c),
             None => ("Circular dependency detected", cycle),
         };
-        let names: Vec<&str> = cycle.iter().map(|&i| &*drafts[i].node.id).collect();
+        let mut names: Vec<&str> = cycle.iter().map(|&i| &*drafts[i].node.id).collect();
+        if names.len() > 2 * NAMED {
+            names.splice(NAMED..names.len() - NAMED, ["…"]);
+        }
         let node = cycle.first().map(|&i| &drafts[i].node.id);
         faults.push(fault(
             node,

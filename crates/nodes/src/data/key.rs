@@ -13,6 +13,7 @@ use nodetool_sdk::Value;
 
 use super::cell::Budget;
 use super::frame::Column;
+use crate::order::numbers;
 
 /// A cell that can be hashed; `1` and `1.0` are one key, missing cells are one key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -92,36 +93,6 @@ fn rank(value: &Value) -> u8 {
         Value::Map(_) if instant(value).is_some() => 2,
         Value::Bytes(_) => 3,
         _ => 4,
-    }
-}
-
-/// The order of two numbers or booleans, exact for any size; nothing when one is neither, or NaN.
-pub(super) fn numbers(a: &Value, b: &Value) -> Option<Ordering> {
-    let plain = |v: &Value| match v {
-        Value::Bool(b) => Some(Value::Int(i64::from(*b))),
-        Value::Int(_) | Value::Float(_) => Some(v.clone()),
-        _ => None,
-    };
-    match (plain(a)?, plain(b)?) {
-        (Value::Int(a), Value::Int(b)) => Some(a.cmp(&b)),
-        (Value::Float(a), Value::Float(b)) => a.partial_cmp(&b),
-        (Value::Int(a), Value::Float(b)) => mixed(a, b),
-        (Value::Float(a), Value::Int(b)) => mixed(b, a).map(Ordering::reverse),
-        _ => None,
-    }
-}
-
-/// An integer against a float without rounding the integer.
-fn mixed(i: i64, f: f64) -> Option<Ordering> {
-    if f.is_nan() {
-        None
-    } else if f >= 9_223_372_036_854_775_808.0 {
-        Some(Ordering::Less)
-    } else if f < -9_223_372_036_854_775_808.0 {
-        Some(Ordering::Greater)
-    } else {
-        let fraction = 0.0.partial_cmp(&f.fract()).unwrap_or(Ordering::Equal);
-        Some(i.cmp(&(f.trunc() as i64)).then(fraction))
     }
 }
 

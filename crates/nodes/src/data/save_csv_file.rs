@@ -2,9 +2,9 @@
 
 use nodetool_sdk::{DataframeRef, Node, NodeCx, NodeError, Process};
 
-use super::stamp::stamped_now;
 use super::table::{Table, written};
 use super::{csv, work};
+use crate::file_name::stamped;
 
 /// Writes a table to a CSV file in the workspace.
 /// csv, file, save, write, workspace
@@ -26,7 +26,7 @@ impl Process for SaveCSVDataframeFile {
     type Output = DataframeRef;
 
     async fn process(self, cx: &NodeCx) -> Result<DataframeRef, NodeError> {
-        let name = stamped_now(self.filename.trim());
+        let name = stamped(self.filename.trim());
         if name.is_empty() {
             return Err(NodeError::bad(
                 "filename",

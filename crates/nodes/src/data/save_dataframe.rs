@@ -5,9 +5,9 @@ use std::sync::Arc;
 use nodetool_sdk::services::NewAsset;
 use nodetool_sdk::{DataframeRef, FolderRef, Node, NodeCx, NodeError, Process, Value};
 
-use super::stamp::stamped_now;
 use super::table::{Table, written};
 use super::{csv, work};
+use crate::file_name::stamped;
 
 /// Stores a table as a CSV asset.
 /// csv, asset, folder, save, export
@@ -27,7 +27,7 @@ impl Process for SaveDataframe {
     type Output = DataframeRef;
 
     async fn process(self, cx: &NodeCx) -> Result<DataframeRef, NodeError> {
-        let name = stamped_now(self.name.trim());
+        let name = stamped(self.name.trim());
         if name.is_empty() {
             return Err(NodeError::bad(
                 "name",

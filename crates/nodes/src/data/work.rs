@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nodetool_sdk::NodeError;
 
+use crate::bounds::blocking;
+
 /// Work below this many cells takes well under ten milliseconds and stays where it is.
 const SMALL: usize = 10_000;
 
@@ -43,9 +45,9 @@ pub(super) async fn run<T: Send + 'static>(
         return job(&stop);
     }
     let guard = StopOnDrop(stop.clone());
-    let done = tokio::task::spawn_blocking(move || job(&stop)).await;
+    let done = blocking(move || job(&stop)).await;
     drop(guard);
-    done.map_err(|e| NodeError::Panicked(e.to_string()))?
+    done
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use nodetool_sdk::{Map, Node, NodeCx, NodeError, Process, Value, ValueType};
 
-use super::json_text;
 use crate::bounds;
+use crate::json::document;
 
 /// Reads a JSON object as a dictionary.
 /// json, parse, read, dictionary, object, decode
@@ -24,7 +24,7 @@ impl Process for ParseJSON {
     async fn process(self, _: &NodeCx) -> Result<Map, NodeError> {
         let text = self.json_string;
         bounds::work(text.len(), move || {
-            let value = json_text::read(&text).map_err(|e| NodeError::bad("json_string", e))?;
+            let value = document::read(&text).map_err(|e| NodeError::bad("json_string", e))?;
             match value {
                 Value::Map(_) => Map::from_value(value).map_err(NodeError::new),
                 other => Err(NodeError::bad(

@@ -3,7 +3,7 @@
 use nodetool_sdk::{Node, NodeCx, NodeError, Process};
 
 use super::page::{Element, Node as PageNode, Page, Step, collapsed};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// Shortest paragraph that speaks for the block around it, in bytes.
 const PARAGRAPH: usize = 25;
@@ -23,7 +23,7 @@ impl Process for WebsiteContentExtractor {
     type Output = String;
 
     async fn process(self, _: &NodeCx) -> Result<String, NodeError> {
-        off_thread(move || {
+        blocking(move || {
             let page = Page::read(&self.html_content, "html_content")?;
             Ok(main_text(&page))
         })

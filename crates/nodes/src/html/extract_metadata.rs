@@ -3,7 +3,7 @@
 use nodetool_sdk::{Node, NodeCx, NodeError, Outputs, Process};
 
 use super::page::{Page, collapsed};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// Reads a web page's title, description and keywords.
 /// html, meta, title, description, keywords, seo
@@ -26,7 +26,7 @@ impl Process for ExtractMetadata {
     type Output = PageMetadata;
 
     async fn process(self, _: &NodeCx) -> Result<PageMetadata, NodeError> {
-        off_thread(move || {
+        blocking(move || {
             let page = Page::read(&self.html, "html")?;
             let meta = |wanted: &str| {
                 let mut metas = page.elements().filter(|(_, e)| e.name() == "meta");

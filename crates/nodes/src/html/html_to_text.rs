@@ -3,7 +3,7 @@
 use nodetool_sdk::{Node, NodeCx, NodeError, Process};
 
 use super::page::{Element, Page, Step, collapsed};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// Deepest indentation of lists and quotations.
 const MAX_INDENT: usize = 12;
@@ -27,7 +27,7 @@ impl Process for HTMLToText {
     type Output = String;
 
     async fn process(self, _: &NodeCx) -> Result<String, NodeError> {
-        off_thread(move || {
+        blocking(move || {
             let page = Page::read(&self.text, "text")?;
             let text = plain(&page);
             Ok(if self.preserve_linebreaks {

@@ -3,7 +3,7 @@
 use nodetool_sdk::NodeError;
 
 use super::page::Page;
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// Most bytes of all links together.
 const MAX_BYTES: usize = 64 << 20;
@@ -21,7 +21,7 @@ pub(crate) struct Link {
 /// The links of a page in document order. A link is internal when it begins with the base URL or a slash; every link
 /// begins with an empty base URL.
 pub(crate) async fn links_of(html: String, base_url: String) -> Result<Vec<Link>, NodeError> {
-    off_thread(move || {
+    blocking(move || {
         let page = Page::read(&html, "html")?;
         let (mut links, mut size) = (Vec::new(), 0);
         for (at, element) in page.elements().filter(|(_, e)| e.name() == "a") {

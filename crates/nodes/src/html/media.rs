@@ -4,7 +4,7 @@ use nodetool_sdk::NodeError;
 use url::Url;
 
 use super::page::{Page, Step};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// What to look for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,7 +29,7 @@ pub(crate) async fn media_of(
             NodeError::bad("base_url", message)
         })?),
     };
-    off_thread(move || {
+    blocking(move || {
         let page = Page::read(&html, "html")?;
         let mut found = Vec::new();
         // The video and audio elements around; a `source` belongs to the innermost.

@@ -6,7 +6,7 @@ use nodetool_sdk::{DataframeRef, Node, NodeCx, NodeError, Process, Value, ValueT
 
 use super::exchange::Exchange;
 use super::table::{Column, from_csv, from_json};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 use crate::charset::Charset;
 
 /// How the file is written.
@@ -67,7 +67,7 @@ impl Process for DownloadDataframe {
         };
         let body = Exchange::new("GET", &self.url)?.send_ok(cx).await?.body;
         let declared = self.columns.get("columns").cloned().unwrap_or_default();
-        off_thread(move || {
+        blocking(move || {
             let rows = if columns.is_empty() {
                 Vec::new()
             } else {

@@ -8,7 +8,7 @@ use nodetool_sdk::{Node, NodeCx, NodeError, Outputs, Process, Severity};
 
 use super::exchange::{Exchange, check_batch, concurrency, header_of, host_of};
 use super::file_name::file_name;
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 use crate::workspace::place::{failed, numbered, reach};
 
 /// Downloads files into a folder of the workspace.
@@ -65,7 +65,7 @@ impl Process for DownloadFiles {
                     // The name comes from outside: it passes the same check as any path.
                     let path = workspace.resolve(&workspace.relative(&folder.join(name)))?;
                     let shown = workspace.relative(&path);
-                    off_thread(move || {
+                    blocking(move || {
                         let kept = path.parent().map_or(Ok(()), std::fs::create_dir_all);
                         kept.and_then(|()| std::fs::write(&path, &response.body))
                             .map_err(|e| failed("output_folder", "cannot take the file", &e))

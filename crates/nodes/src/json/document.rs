@@ -140,12 +140,41 @@ mod tests {
     }
 
     #[test]
+    fn the_place_where_it_gets_too_deep_is_told() {
+        let e = read(&"[".repeat(MOST_LEVELS + 1)).unwrap_err();
+        assert!(e.contains("deeper than 127 levels, at byte 127"), "{e}");
+    }
+
+    #[test]
+    fn nesting_of_ten_thousand_levels_is_refused_in_every_form() {
+        for open in ["[", "{\"a\":", "[{\"a\":", " [ "] {
+            let e = read(&open.repeat(10_000)).unwrap_err();
+            assert!(e.contains("deeper than"), "{e}");
+        }
+        let quoted = format!("\"{}\\\"[\"", "[".repeat(10_000));
+        assert_eq!(read(&quoted).unwrap().as_str().unwrap().len(), 10_002);
+    }
+
+    #[test]
+    fn more_values_than_fit_are_refused_before_they_are_built() {
+        let many = format!("[{}0]", "0,".repeat(MAX_ITEMS));
+        let e = read(&many).unwrap_err();
+        assert!(e.contains("values"), "{e}");
+    }
+
+    #[test]
     fn what_is_not_json_is_refused_with_its_place() {
         assert_eq!(
             read("{\"a\": }").unwrap_err(),
             "not valid JSON: expected value at line 1 column 7"
         );
-        assert!(read("").is_err());
+        for text in ["", "{", "{\"a\": 1,}", "{'a': 1}", "[1] 2", "\"\\"] {
+            let e = read(text).unwrap_err();
+            assert!(
+                e.contains("not valid JSON") && e.contains("line 1"),
+                "{text}: {e}"
+            );
+        }
     }
 
     #[test]

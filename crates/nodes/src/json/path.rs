@@ -176,7 +176,7 @@ fn place(index: i64, len: usize) -> Option<usize> {
         .filter(|i| *i < len)
 }
 
-/// The places a slice takes, as Python counts them. A step of 0 takes nothing.
+/// The places a slice takes, as Python counts them.
 fn sliced(
     start: Option<i64>,
     end: Option<i64>,
@@ -243,6 +243,31 @@ mod tests {
     }
 
     #[test]
+    fn paths_lead_where_they_say() {
+        let json = r#"{"a": {"b": 1, "x-y": [10, 20, 30, 40]}, "list": [{"n": "p", "v": 5}, {"n": "q", "v": 15},
+                      {"n": "r"}], "n": "top"}"#;
+        for (path, expected) in [
+            ("$.a.b", "[1]"),
+            ("a.b", "[1]"),
+            ("$['a'][\"x-y\"][1:3]", "[20,30]"),
+            ("$.a.x-y[-1]", "[40]"),
+            ("$.a.x-y[0,2,9]", "[10,30]"),
+            ("$.a.x-y[::2]", "[10,30]"),
+            ("$.list[*].n", "[\"p\",\"q\",\"r\"]"),
+            ("*[*].n", "[\"p\",\"q\",\"r\"]"),
+            ("$..n", "[\"top\",\"p\",\"q\",\"r\"]"),
+            ("$.a['b','zz']", "[1]"),
+            ("$.list[?(@.v > 4 && @.n != 'q')].n", "[\"p\"]"),
+            ("$.list[?(@.v >= 15 || !@.v)].n", "[\"q\",\"r\"]"),
+            ("$.list[?@.n == 'r']", "[{\"n\":\"r\"}]"),
+            ("$.a.b.c", "[]"),
+            ("$.n[0]", "[]"),
+        ] {
+            assert_eq!(hits(path, json), expected, "{path}");
+        }
+    }
+
+    #[test]
     fn filters_compare_and_combine() {
         for (path, want) in [
             ("$.book[?(@.p < 10)].t", r#""A","C""#),
@@ -272,6 +297,7 @@ mod tests {
             "$['a",
             "$[1",
             "$[1:2:3:4]",
+            "$[::0]",
             "$.a b",
             "$a",
             "$[?]",

@@ -5,7 +5,7 @@ use std::fs;
 use nodetool_sdk::{Node, NodeCx, NodeError, Nothing, Process};
 
 use super::path_forms::filled;
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 use crate::workspace::place::{failed, make_parent, reach};
 use crate::workspace::tree::Ends;
 
@@ -29,7 +29,7 @@ impl Process for CopyFile {
         filled("source_path", &self.source_path)?;
         filled("destination_path", &self.destination_path)?;
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let ends = Ends {
                 from: reach(&workspace, "source_path", &self.source_path)?,
                 to: reach(&workspace, "destination_path", &self.destination_path)?,
@@ -60,7 +60,7 @@ impl Process for MoveFile {
         filled("source_path", &self.source_path)?;
         filled("destination_path", &self.destination_path)?;
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let ends = Ends {
                 from: reach(&workspace, "source_path", &self.source_path)?,
                 to: reach(&workspace, "destination_path", &self.destination_path)?,
@@ -93,7 +93,7 @@ impl Process for CreateDirectory {
     async fn process(self, cx: &NodeCx) -> Result<Nothing, NodeError> {
         filled("path", &self.path)?;
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let path = reach(&workspace, "path", &self.path)?;
             let made = if self.exist_ok {
                 fs::create_dir_all(&path)

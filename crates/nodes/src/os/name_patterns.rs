@@ -2,7 +2,7 @@
 
 use nodetool_sdk::{Node, NodeCx, NodeError, Process};
 
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 use crate::wildcard::Wildcard;
 
 /// Most steps that comparing names may take.
@@ -32,7 +32,7 @@ impl Process for FileNameMatch {
             let message = "is too long to be compared with this pattern";
             return Err(NodeError::bad("filename", message));
         }
-        off_thread(move || Ok(wildcard.matches(&self.filename))).await
+        blocking(move || Ok(wildcard.matches(&self.filename))).await
     }
 }
 
@@ -56,7 +56,7 @@ impl Process for FilterFileNames {
 
     async fn process(self, _: &NodeCx) -> Result<Vec<String>, NodeError> {
         let wildcard = wildcard(&self.pattern, self.case_sensitive)?;
-        off_thread(move || {
+        blocking(move || {
             let size = self.filenames.iter().map(String::len).sum();
             if wildcard.cost(size) > MAX_STEPS {
                 let message = "are too many to be compared with this pattern";

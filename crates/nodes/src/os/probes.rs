@@ -6,7 +6,7 @@ use nodetool_sdk::{Map, Node, NodeCx, NodeError, Outputs, Process, Value};
 
 use super::path_forms::filled;
 use super::posix_path::{split, split_extension};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 use crate::workspace::place::{reach, size_of};
 
 /// Says whether there is a file or folder.
@@ -125,7 +125,7 @@ pub(super) async fn look<T: Send + 'static>(
 ) -> Result<T, NodeError> {
     filled("path", &path)?;
     let workspace = cx.workspace()?;
-    off_thread(move || answer(reach(&workspace, "path", &path)?)).await
+    blocking(move || answer(reach(&workspace, "path", &path)?)).await
 }
 
 #[cfg(test)]

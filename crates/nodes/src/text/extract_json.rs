@@ -2,8 +2,8 @@
 
 use nodetool_sdk::{Node, NodeCx, NodeError, Process, Value};
 
-use super::json_path::JsonPath;
 use super::parse_json::parse;
+use crate::json::path::select;
 
 /// Takes parts out of JSON text by a path.
 /// json, jsonpath, extract, query, select
@@ -26,23 +26,20 @@ impl Process for ExtractJSON {
     type Output = Value;
 
     async fn process(self, _: &NodeCx) -> Result<Value, NodeError> {
-        let path = JsonPath::parse(&self.json_path).map_err(|e| NodeError::bad("json_path", e))?;
-        let all = self.find_all;
+        let (path, all) = (self.json_path, self.find_all);
         super::on(self.text, move |text| {
             let value = parse("text", text)?;
-            let found = path
-                .find(&value)
-                .map_err(|e| NodeError::bad("json_path", e))?;
+            let limit = if all { usize::MAX } else { 1 };
+            let found = select(&path, &value, limit).map_err(|e| NodeError::bad("json_path", e))?;
             if all {
-                return Ok(Value::list(found.into_iter().cloned()));
+                return Ok(Value::list(found));
             }
-            match found.first() {
-                Some(first) => Ok((*first).clone()),
-                None => Err(NodeError::bad(
+            found.into_iter().next().ok_or_else(|| {
+                NodeError::bad(
                     "json_path",
                     "JSONPath did not match anything (expected a path to a part of the JSON)",
-                )),
-            }
+                )
+            })
         })
         .await
     }

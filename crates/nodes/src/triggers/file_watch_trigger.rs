@@ -10,8 +10,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::event::{Delivered, most_events, now, seconds};
-use super::glob::fits;
 use super::snapshot::{Change, Snapshot};
+use crate::wildcard::Wildcard;
 
 /// How often the folder is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -171,8 +171,8 @@ impl Watch {
 /// Which changes are told.
 struct Wanted {
     events: Vec<String>,
-    patterns: Vec<String>,
-    ignored: Vec<String>,
+    patterns: Vec<Wildcard>,
+    ignored: Vec<Wildcard>,
 }
 
 impl Wanted {
@@ -191,20 +191,25 @@ impl Wanted {
             let why = format!("'{other}' (expected some of {})", EVENTS.join(", "));
             return Err(NodeError::bad("events", why));
         }
+        let read = |name: &str, patterns: Vec<String>| {
+            let each = patterns.iter().map(|p| Wildcard::new(p, true));
+            let all: Result<Vec<_>, _> = each.collect();
+            all.map_err(|why| NodeError::bad(name, why))
+        };
         Ok(Wanted {
             events,
-            patterns,
-            ignored,
+            patterns: read("patterns", patterns)?,
+            ignored: read("ignore_patterns", ignored)?,
         })
     }
 
     fn takes(&self, change: &Change) -> bool {
         let dest = change.dest_path.as_deref();
-        let any = |patterns: &[String]| {
+        let any = |patterns: &[Wildcard]| {
             let paths = [Some(change.path.as_str()), dest];
             paths.into_iter().flatten().any(|path| {
                 let name = path.rsplit('/').next().unwrap_or(path);
-                patterns.iter().any(|p| fits(p, name) || fits(p, path))
+                patterns.iter().any(|p| p.matches(name) || p.matches(path))
             })
         };
         self.events.iter().any(|e| e == change.event) && any(&self.patterns) && !any(&self.ignored)

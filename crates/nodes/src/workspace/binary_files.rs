@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use nodetool_sdk::{Node, NodeCx, NodeError, Process};
 
 use super::place::{MAX_FILE, failed, inside, make_parent, read};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// Reads a file of the workspace as base64.
 /// workspace, file, read, binary, base64
@@ -21,7 +21,7 @@ impl Process for ReadBinaryFile {
 
     async fn process(self, cx: &NodeCx) -> Result<String, NodeError> {
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let path = inside(&workspace, "path", &self.path)?;
             // The text is a third longer than the file.
             Ok(STANDARD.encode(read(&path, "path", MAX_FILE / 4 * 3)?))
@@ -48,7 +48,7 @@ impl Process for WriteBinaryFile {
 
     async fn process(self, cx: &NodeCx) -> Result<String, NodeError> {
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let text: String = self.content.split_ascii_whitespace().collect();
             let data = STANDARD
                 .decode(text)

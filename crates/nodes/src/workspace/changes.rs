@@ -6,7 +6,7 @@ use nodetool_sdk::{Node, NodeCx, NodeError, Process};
 
 use super::place::{failed, inside};
 use super::tree::{Ends, remove};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// Makes a folder in the workspace.
 /// workspace, folder, directory, create, mkdir
@@ -24,7 +24,7 @@ impl Process for CreateWorkspaceDirectory {
 
     async fn process(self, cx: &NodeCx) -> Result<String, NodeError> {
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             fs::create_dir_all(inside(&workspace, "path", &self.path)?)
                 .map_err(|e| failed("path", "cannot be made", &e))?;
             Ok(self.path)
@@ -49,7 +49,7 @@ impl Process for DeleteWorkspaceFile {
 
     async fn process(self, cx: &NodeCx) -> Result<(), NodeError> {
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let path = inside(&workspace, "path", &self.path)?;
             remove(&workspace, &path, "path", self.recursive)
         })
@@ -75,7 +75,7 @@ impl Process for CopyWorkspaceFile {
 
     async fn process(self, cx: &NodeCx) -> Result<String, NodeError> {
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let ends = Ends {
                 from: inside(&workspace, "source", &self.source)?,
                 to: inside(&workspace, "destination", &self.destination)?,
@@ -106,7 +106,7 @@ impl Process for MoveWorkspaceFile {
 
     async fn process(self, cx: &NodeCx) -> Result<String, NodeError> {
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let ends = Ends {
                 from: inside(&workspace, "source", &self.source)?,
                 to: inside(&workspace, "destination", &self.destination)?,

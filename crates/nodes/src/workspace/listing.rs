@@ -8,7 +8,7 @@ use nodetool_sdk::{Emitter, NodeError, Outputs, Workspace};
 use tokio::sync::mpsc;
 
 use super::place::failed;
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 use crate::wildcard::Wildcard;
 
 /// Deepest folder that is looked into.
@@ -80,7 +80,7 @@ impl Listing {
         wrap: impl Fn(String) -> O,
     ) -> Result<(), NodeError> {
         let (tx, rx) = mpsc::channel(AHEAD);
-        let search = off_thread(move || {
+        let search = blocking(move || {
             let folder = self.folder.clone();
             let mut left = MAX_ENTRIES;
             // A closed channel means that nobody waits for more.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use nodetool_sdk::{Map, Node, NodeCx, NodeError, Outputs, Process, Value};
 
 use super::place::{created, facts, inside, size_of, utc};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 
 /// Gives the path of the run's workspace folder.
 /// workspace, folder, directory, path
@@ -146,7 +146,7 @@ async fn look<T: Send + 'static>(
     answer: impl FnOnce(PathBuf) -> Result<T, NodeError> + Send + 'static,
 ) -> Result<T, NodeError> {
     let workspace = cx.workspace()?;
-    off_thread(move || answer(inside(&workspace, "path", &path)?)).await
+    blocking(move || answer(inside(&workspace, "path", &path)?)).await
 }
 
 #[cfg(test)]

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chrono::Local;
 use nodetool_sdk::{
     ImageRef, Node, NodeCx, NodeError, Process, Severity, Value, VideoRef, Workspace,
 };
 
 use super::place::{failed, inside, make_parent, numbered};
-use super::stamp::stamped;
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
+use crate::file_name::stamped;
 
 /// Most numbers that are tried for a free name.
 const MAX_NUMBER: usize = 10_000;
@@ -125,7 +124,7 @@ impl File {
     async fn save(self, cx: &NodeCx, empty: Value, data: Bytes) -> Result<Value, NodeError> {
         let workspace = cx.workspace()?;
         let written = data.clone();
-        let path = off_thread(move || self.write(&workspace, &written)).await?;
+        let path = blocking(move || self.write(&workspace, &written)).await?;
         let with = |data: Value| match &empty {
             Value::Map(map) => {
                 let mut map = Arc::unwrap_or_clone(map.clone());
@@ -140,7 +139,7 @@ impl File {
     }
 
     fn write(self, workspace: &Workspace, data: &[u8]) -> Result<String, NodeError> {
-        let name = stamped(self.name.trim(), Local::now());
+        let name = stamped(self.name.trim());
         if name.is_empty() || name.ends_with('/') {
             let message = format!("{:?} (expected the name of a file)", self.name);
             return Err(NodeError::bad("filename", message));

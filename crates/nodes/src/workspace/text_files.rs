@@ -6,7 +6,7 @@ use std::io::Write;
 use nodetool_sdk::{Node, NodeCx, NodeError, Process};
 
 use super::place::{MAX_FILE, failed, inside, make_parent, read};
-use crate::blocking::off_thread;
+use crate::bounds::blocking;
 use crate::charset::Charset;
 
 /// Reads a text file of the workspace.
@@ -27,7 +27,7 @@ impl Process for ReadTextFile {
     async fn process(self, cx: &NodeCx) -> Result<String, NodeError> {
         let charset = charset(&self.encoding)?;
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let data = read(&inside(&workspace, "path", &self.path)?, "path", MAX_FILE)?;
             let text = charset.decode(&data);
             text.map_err(|e| NodeError::bad("encoding", format!("the file {e}")))
@@ -60,7 +60,7 @@ impl Process for WriteTextFile {
     async fn process(self, cx: &NodeCx) -> Result<String, NodeError> {
         let charset = charset(&self.encoding)?;
         let workspace = cx.workspace()?;
-        off_thread(move || {
+        blocking(move || {
             let data = charset
                 .encode(&self.content)
                 .map_err(|e| NodeError::bad("encoding", format!("`content` {e}")))?;

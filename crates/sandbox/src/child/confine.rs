@@ -29,13 +29,29 @@ pub(super) fn apply(data: u64) -> Confinement {
         fixed(Resource::Nofile, FILES),
         fixed(Resource::Nproc, 0),
         // The address space also counts the program's own mapping, whose size says nothing about scripts.
-        fixed(Resource::Data, data),
+        fixed(Resource::Data, data.saturating_add(mapped())),
     ];
     Confinement {
         limits: limits.iter().all(|held| *held),
         no_new_privileges: no_new_privileges(),
         system_calls: system_calls(),
     }
+}
+
+/// What the limit counts already before the first script: an allocator may map a gigabyte and touch none of it.
+fn mapped() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmData:"))
+        .and_then(|rest| {
+            rest.trim()
+                .trim_end_matches("kB")
+                .trim()
+                .parse::<u64>()
+                .ok()
+        });
+    kilobytes.unwrap_or(0).saturating_mul(1024)
 }
 
 /// Processor time for the next turn: the last line of defence should parent and interpreter both fail to stop it.

@@ -1,5 +1,6 @@
 //! `nodetool completions SHELL`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Print a completion script for your shell
@@ -11,7 +12,10 @@ pub(super) struct Completions {
 
 impl Completions {
     pub(super) fn main(self, command: &mut clap::Command) -> anyhow::Result<ExitCode> {
-        clap_complete::generate(self.shell, command, "nodetool", &mut std::io::stdout());
+        // By way of memory: the generator would panic on a closed pipe.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, command, "nodetool", &mut script);
+        std::io::stdout().write_all(&script)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use nodetool_protocol::{Graph, Map, Value};
 
 /// Largest file that is read.
-const MAX_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
 /// A workflow file.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Document> {
     let (shown, text) = if path == Path::new("-") {
         (
             PathBuf::from("standard input"),
-            read_limited(std::io::stdin().lock())?,
+            read_limited(std::io::stdin().lock()).context("cannot read standard input")?,
         )
     } else {
         let file =
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Document> {
     };
     let shown = shown.display();
     let value: Value =
-        serde_json::from_slice(&text).with_context(|| format!("{shown} is no JSON"))?;
+        serde_json::from_slice(&text).with_context(|| format!("{shown} is not valid JSON"))?;
     let Value::Map(map) = &value else {
         bail!(
             "{shown}: expected an object with `graph`, or with `nodes` and `edges`; got {}",
@@ -56,7 +56,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Document> {
     let graph = map.get("graph").cloned().unwrap_or_else(|| value.clone());
     let graph = Graph::from_value(graph).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{shown} is no workflow:\n  {}", lines.join("\n  "))
+        anyhow::anyhow!("{shown} is not a workflow:\n  {}", lines.join("\n  "))
     })?;
     Ok(Document {
         graph,
@@ -69,7 +69,7 @@ fn read_limited(reader: impl Read) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_BYTES {
-        bail!("more than {} MiB", MAX_BYTES >> 20);
+        bail!("it has more than {} MiB", MAX_BYTES >> 20);
     }
     Ok(bytes)
 }

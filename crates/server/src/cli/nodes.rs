@@ -1,10 +1,12 @@
 //! `nodetool nodes list` and `nodetool nodes show TYPE`.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::bail;
 use nodetool_sdk::{NodeDef, NodeMetadata};
 
+use super::faults;
 use crate::node_services;
 
 /// Look at the node types
@@ -38,6 +40,7 @@ enum NodesCommand {
 impl Nodes {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
         let registry = node_services::registry();
+        let mut out = std::io::stdout().lock();
         match self.command {
             NodesCommand::List { namespace, json } => {
                 let wanted = namespace.unwrap_or_default();
@@ -48,34 +51,24 @@ impl Nodes {
                     .filter(|m| m.namespace.starts_with(&wanted))
                     .collect();
                 if json {
-                    super::print_line(&serde_json::to_string(&listed)?)?;
+                    writeln!(out, "{}", serde_json::to_string(&listed)?)?;
                 } else {
                     let width = listed.iter().map(|m| m.node_type.len()).max().unwrap_or(0);
                     for m in &listed {
-                        super::print_line(&format!("{:width$}  {}", m.node_type, summary(m)))?;
+                        writeln!(out, "{:width$}  {}", m.node_type, summary(m))?;
                     }
                     eprintln!("{} node types", listed.len());
                 }
             }
             NodesCommand::Show { node_type, json } => {
                 let Some(def) = registry.get(&node_type) else {
-                    let near: Vec<&str> = registry
-                        .iter()
-                        .map(|d| d.metadata.node_type.as_str())
-                        .filter(|t| similar(t, &node_type))
-                        .take(5)
-                        .collect();
-                    let hint = if near.is_empty() {
-                        String::new()
-                    } else {
-                        format!("; did you mean {}?", near.join(", "))
-                    };
+                    let hint = faults::hint(&registry, &node_type);
                     bail!("there is no node type '{node_type}'{hint}");
                 };
                 if json {
-                    super::print_line(&serde_json::to_string(&def.metadata)?)?;
+                    writeln!(out, "{}", serde_json::to_string(&def.metadata)?)?;
                 } else {
-                    show(def)?;
+                    show(def, &mut out)?;
                 }
             }
         }
@@ -87,19 +80,12 @@ fn summary(m: &NodeMetadata) -> &str {
     m.description.lines().next().unwrap_or_default()
 }
 
-/// Whether two type names share their last segment, whole or in part.
-fn similar(known: &str, asked: &str) -> bool {
-    let tail = |s: &str| s.rsplit('.').next().unwrap_or(s).to_lowercase();
-    let (known, asked) = (tail(known), tail(asked));
-    !asked.is_empty() && (known.contains(&asked) || asked.contains(&known))
-}
-
-fn show(def: &NodeDef) -> anyhow::Result<()> {
+fn show(def: &NodeDef, out: &mut impl Write) -> std::io::Result<()> {
     let m = &def.metadata;
-    super::print_line(&format!("{} ({})", m.node_type, m.title))?;
-    super::print_line(&format!("{}\n", m.description))?;
+    writeln!(out, "{} ({})", m.node_type, m.title)?;
+    writeln!(out, "{}\n", m.description)?;
     if !m.properties.is_empty() {
-        super::print_line("Properties")?;
+        writeln!(out, "Properties")?;
         for p in &m.properties {
             let default = serde_json::to_string(&p.default).unwrap_or_default();
             let bounds = match (p.min, p.max) {
@@ -109,23 +95,21 @@ fn show(def: &NodeDef) -> anyhow::Result<()> {
                     format!(" [{}..{}]", side(low), side(high))
                 }
             };
-            super::print_line(&format!(
+            writeln!(
+                out,
                 "  {}: {} = {}{bounds}",
                 p.name,
                 p.ty,
                 default.chars().take(60).collect::<String>()
-            ))?;
+            )?;
             if let Some(text) = &p.description {
-                super::print_line(&format!(
-                    "      {}",
-                    text.lines().next().unwrap_or_default()
-                ))?;
+                writeln!(out, "      {}", text.lines().next().unwrap_or_default())?;
             }
         }
     }
-    super::print_line("Outputs")?;
+    writeln!(out, "Outputs")?;
     for s in &m.outputs {
-        super::print_line(&format!("  {}: {}", s.name, s.ty))?;
+        writeln!(out, "  {}: {}", s.name, s.ty)?;
     }
     let flags = [
         (m.is_streaming_output, "may emit several times"),
@@ -140,7 +124,7 @@ fn show(def: &NodeDef) -> anyhow::Result<()> {
         .map(|(_, text)| *text)
         .collect();
     if !flags.is_empty() {
-        super::print_line(&format!("Behaviour\n  {}", flags.join(", ")))?;
+        writeln!(out, "Behaviour\n  {}", flags.join(", "))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `nodetool run FILE`: runs a workflow file in this process.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
 use nodetool_sdk::{BoxFuture, EventSink, RunCx, Variables};
 
 use super::progress::Progress;
-use super::{EXIT_USAGE, document, show};
+use super::{EXIT_USAGE, document, faults, show};
 use crate::node_services::{self, NodeServices};
 use crate::services::channel;
 
 /// The run was ended by Ctrl-C.
 const EXIT_CANCELLED: u8 = 130;
+/// Seconds no run takes: a century.
+const NO_LIMIT: f64 = 3.2e9;
 
 /// Run a workflow file
 #[derive(Debug, clap::Args)]
@@ -46,7 +48,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
     /// Cancel the run after this many seconds
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     timeout: Option<f64>,
     /// Host or network that nodes may call although it is private (repeatable)
     #[arg(long = "allow-host", value_name = "HOST")]
@@ -73,13 +75,20 @@ impl Run {
             Ok(params) => params,
             Err(e) => return usage(e),
         };
-        let plan = match Plan::build(&document.graph, &node_services::registry()) {
+        let registry = node_services::registry();
+        let plan = match Plan::build(&document.graph, &registry) {
             Ok(plan) => Arc::new(plan),
-            Err(e) => return usage(anyhow::anyhow!("{e}")),
+            Err(e) => {
+                let faults = faults::lines(&e, &document.graph, &registry);
+                return usage(anyhow::anyhow!("{} cannot run:\n{faults}", document.name));
+            }
         };
-        if let Some(name) = params
+        for fault in plan.ignored_edges().iter().take(faults::TOLD) {
+            eprintln!("warning: {}", fault.message);
+        }
+        for name in params
             .keys()
-            .find(|name| !plan.input_names().any(|i| i == &***name))
+            .filter(|name| !plan.input_names().any(|i| i == &***name))
         {
             let known: Vec<&str> = plan.input_names().collect();
             eprintln!(
@@ -89,7 +98,7 @@ impl Run {
         }
         if self.timeout.is_some_and(|t| !t.is_finite() || t <= 0.0) {
             return usage(anyhow::anyhow!(
-                "--timeout: expected a positive number of seconds"
+                "--timeout: expected a number of seconds greater than 0"
             ));
         }
         if let Some(dir) = &self.workspace
@@ -151,6 +160,7 @@ impl Run {
         let options = RunOptions {
             params,
             assets: AssetMode::DataUri,
+            pushes: false,
             ..RunOptions::default()
         };
         let runner = Runner::new(plan, cx, options);
@@ -163,11 +173,11 @@ impl Run {
         let mut end: BoxFuture<'_, (End, RunOutcome)> = Box::pin(async {
             let run = runner.execute();
             tokio::pin!(run);
-            let limit = self.timeout.map_or(Duration::MAX, Duration::from_secs_f64);
+            let limit = self.timeout.unwrap_or(NO_LIMIT).min(NO_LIMIT);
             tokio::select! {
                 outcome = &mut run => (End::Finished, outcome),
                 _ = tokio::signal::ctrl_c() => { handle.cancel(); (End::Interrupted, run.await) }
-                () = tokio::time::sleep(limit.min(Duration::from_secs(u32::MAX.into()))) => {
+                () = tokio::time::sleep(Duration::from_secs_f64(limit)) => {
                     handle.cancel();
                     (End::TimedOut(self.timeout.unwrap_or_default()), run.await)
                 }
@@ -209,7 +219,10 @@ impl Run {
 
     fn tell(&self, event: &JobEvent, progress: Option<&mut Progress>) -> anyhow::Result<()> {
         if self.jsonl {
-            super::print_line(&serde_json::to_string(event)?)?;
+            let mut out = std::io::stdout().lock();
+            serde_json::to_writer(&mut out, event)?;
+            out.write_all(b"\n")?;
+            out.flush()?;
         }
         match (progress, event) {
             (Some(p), event) => p.show(event),
@@ -235,10 +248,11 @@ impl Run {
         outcome: &RunOutcome,
         interactive: bool,
     ) -> anyhow::Result<ExitCode> {
+        let mut out = std::io::stdout().lock();
         if interactive {
             for (name, values) in &outcome.outputs {
                 for value in values {
-                    super::print_line(&format!("{name}: {}", show::value(value)))?;
+                    writeln!(out, "{name}: {}", show::value(value))?;
                 }
             }
         } else if !self.jsonl {
@@ -247,7 +261,8 @@ impl Run {
                 .iter()
                 .map(|(k, v)| (k.clone(), Value::from(v.clone())))
                 .collect();
-            super::print_line(&serde_json::to_string(&outputs)?)?;
+            serde_json::to_writer(&mut out, &outputs)?;
+            writeln!(out)?;
         }
         let seconds = outcome.duration.as_secs_f64();
         match (how, outcome.status) {
@@ -285,7 +300,7 @@ impl Run {
 }
 
 fn object(text: &str) -> anyhow::Result<Map> {
-    match serde_json::from_str(text).context("no JSON")? {
+    match serde_json::from_str(text).context("not valid JSON")? {
         Value::Map(map) => Ok(Arc::unwrap_or_clone(map)),
         other => bail!(
             "expected an object of input names to values, got {}",

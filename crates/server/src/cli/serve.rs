@@ -69,9 +69,9 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
     }
     let (router, jobs) = house(&config, &store, started)?;
     let address = format!("{}:{}", bracketed(&config.host), config.port);
-    let listener = TcpListener::bind(&address)
-        .await
-        .with_context(|| format!("cannot listen on {address}"))?;
+    let listener = TcpListener::bind(&address).await.with_context(|| {
+        format!("cannot listen on {address}; --host and --port choose another address")
+    })?;
     let local: SocketAddr = listener.local_addr()?;
     if !local.ip().is_loopback() {
         tracing::warn!(http.address = %local, "listening beyond this machine, without accounts: anybody who reaches this address can run workflows");
@@ -87,23 +87,29 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
             tracing::debug!(error = %e, "TCP_NODELAY could not be set");
         }
     });
-    let (told, mut stopping) = tokio::sync::watch::channel(false);
+    let grace = Duration::from_secs(config.shutdown_seconds);
+    let (told, mut stopping) = tokio::sync::watch::channel(None);
     let server = axum::serve(listener, router).with_graceful_shutdown(async move {
         stop_signal().await;
-        tracing::info!("stopping: no new requests; waiting for those at work");
-        told.send_replace(true);
+        tracing::info!(
+            "stopping: no new requests; those at work get {} s",
+            grace.as_secs()
+        );
+        told.send_replace(Some(Instant::now()));
     });
-    let grace = Duration::from_secs(config.shutdown_seconds);
+    let mut since = stopping.clone();
     tokio::select! {
         ended = server => ended?,
         () = async {
             // Fails only if the server has gone, and then the other branch ends this.
-            let _ = stopping.wait_for(|s| *s).await;
+            let _ = stopping.wait_for(Option::is_some).await;
             jobs.shut_down(grace).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
         } => tracing::warn!("some connections did not end in time; they are cut"),
     }
-    jobs.shut_down(Duration::ZERO).await;
+    // Runs whose client has gone hold no connection; what is left of the time is theirs, too.
+    let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
+    jobs.shut_down(grace.saturating_sub(waited)).await;
     store.close().await?;
     tracing::info!("stopped");
     Ok(())

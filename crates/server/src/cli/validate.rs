@@ -1,11 +1,12 @@
 //! `nodetool validate FILE`.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use nodetool_engine::Plan;
+use nodetool_engine::{Fault, Plan};
 
-use super::{EXIT_USAGE, document};
+use super::{EXIT_USAGE, document, faults};
 use crate::node_services;
 
 /// Check a workflow file without running it
@@ -20,57 +21,59 @@ pub(super) struct Validate {
 
 impl Validate {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
+        let mut out = std::io::stdout().lock();
         let document = match document::read(&self.file) {
             Ok(document) => document,
             Err(e) => {
                 if self.json {
                     let error = format!("{e:#}");
-                    super::print_line(&format!(
-                        "{}",
-                        serde_json::json!({ "valid": false, "faults": [{ "message": error }] })
-                    ))?;
+                    let fault =
+                        serde_json::json!({ "node_id": null, "handle": null, "message": error });
+                    let told =
+                        serde_json::json!({ "valid": false, "faults": [fault], "warnings": [] });
+                    writeln!(out, "{told}")?;
                 } else {
                     eprintln!("error: {e:#}");
                 }
                 return Ok(ExitCode::from(EXIT_USAGE));
             }
         };
-        match Plan::build(&document.graph, &node_services::registry()) {
+        let registry = node_services::registry();
+        let graph = &document.graph;
+        match Plan::build(graph, &registry) {
             Ok(plan) => {
                 if self.json {
                     let inputs: Vec<&str> = plan.input_names().collect();
-                    super::print_line(&format!(
-                        "{}",
-                        serde_json::json!({ "valid": true, "nodes": plan.len(), "inputs": inputs, "faults": [] })
-                    ))?;
+                    let ignored = plan.ignored_edges().iter();
+                    let warnings: Vec<_> = ignored.map(|f| json_of(f, f.message.clone())).collect();
+                    let told = serde_json::json!({
+                        "valid": true, "nodes": plan.len(), "inputs": inputs, "faults": [], "warnings": warnings,
+                    });
+                    writeln!(out, "{told}")?;
                 } else {
-                    super::print_line(&format!(
-                        "{}: {} nodes, ready to run",
-                        document.name,
-                        plan.len()
-                    ))?;
+                    for fault in plan.ignored_edges() {
+                        eprintln!("warning: {}", fault.message);
+                    }
+                    writeln!(out, "{}: {} nodes, ready to run", document.name, plan.len())?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
             Err(error) => {
                 if self.json {
-                    let faults: Vec<_> = error
-                        .faults
-                        .iter()
-                        .map(|f| serde_json::json!({ "node_id": f.node_id, "handle": f.handle, "message": f.message }))
-                        .collect();
-                    super::print_line(&format!(
-                        "{}",
-                        serde_json::json!({ "valid": false, "faults": faults })
-                    ))?;
+                    let text = |f| faults::text(f, graph, &registry);
+                    let all: Vec<_> = error.faults.iter().map(|f| json_of(f, text(f))).collect();
+                    let told = serde_json::json!({ "valid": false, "faults": all, "warnings": [] });
+                    writeln!(out, "{told}")?;
                 } else {
-                    eprintln!("{}: {} fault(s)", document.name, error.faults.len());
-                    for fault in &error.faults {
-                        eprintln!("  {}", fault.message);
-                    }
+                    eprintln!("error: {} cannot run:", document.name);
+                    eprintln!("{}", faults::lines(&error, graph, &registry));
                 }
                 Ok(ExitCode::from(EXIT_USAGE))
             }
         }
     }
+}
+
+fn json_of(fault: &Fault, message: String) -> serde_json::Value {
+    serde_json::json!({ "node_id": fault.node_id, "handle": fault.handle, "message": message })
 }

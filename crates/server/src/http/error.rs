@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use nodetool_protocol::DocumentFault;
+use nodetool_protocol::{DocumentFault, Value};
 use nodetool_store::StoreError;
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ pub(crate) struct FieldError {
     pub(crate) loc: Vec<serde_json::Value>,
     pub(crate) msg: String,
     pub(crate) input: Option<String>,
+    /// More about the fault, where there is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ctx: Option<Value>,
 }
 
 impl FieldError {
@@ -37,7 +40,22 @@ impl FieldError {
             loc,
             msg: msg.into(),
             input: None,
+            ctx: None,
         }
+    }
+}
+
+/// A fault of a graph document, with its place in the body.
+impl From<&DocumentFault> for FieldError {
+    fn from(fault: &DocumentFault) -> Self {
+        let place = fault.path.iter().map(String::as_str);
+        let loc: Vec<&str> = ["body", "graph"].into_iter().chain(place).collect();
+        let kind = if fault.missing {
+            "missing"
+        } else {
+            "value_error"
+        };
+        FieldError::at(kind, &loc, fault.message.clone())
     }
 }
 
@@ -82,21 +100,13 @@ impl ApiError {
         }
     }
 
-    /// A graph that is no graph, with the place of every fault.
-    pub(crate) fn invalid_graph(faults: &[DocumentFault]) -> Self {
-        Self::invalid(
-            faults
-                .iter()
-                .map(|f| {
-                    let loc: Vec<&str> = ["body", "graph"]
-                        .into_iter()
-                        .chain(f.path.iter().map(String::as_str))
-                        .collect();
-                    let kind = if f.missing { "missing" } else { "value_error" };
-                    FieldError::at(kind, &loc, f.message.clone())
-                })
-                .collect(),
-        )
+    /// A query parameter that continues another list, or none.
+    pub(crate) fn bad_cursor(parameter: &str) -> Self {
+        Self::invalid(vec![FieldError::at(
+            "value_error",
+            &["query", parameter],
+            "not a cursor of this list; pass what the page before gave",
+        )])
     }
 
     /// A fault of ours: the cause goes to the log, once; the client gets an id to quote.
@@ -124,11 +134,17 @@ impl From<StoreError> for ApiError {
             StoreError::AlreadyExists { kind, id } => {
                 ApiError::new(StatusCode::CONFLICT, format!("{kind} {id} already exists"))
             }
-            StoreError::BadCursor { .. } => ApiError::invalid(vec![FieldError::at(
-                "value_error",
-                &["query", "cursor"],
-                "not a cursor of this list",
-            )]),
+            StoreError::BadCursor { .. } => ApiError::bad_cursor("cursor"),
+            StoreError::TooLarge { .. } => {
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The {e}"))
+            }
+            StoreError::QueueFull | StoreError::Busy { .. } => {
+                tracing::warn!(error = %e, "the store is busy");
+                ApiError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The server is busy; try again",
+                )
+            }
             e => ApiError::internal("the store failed", &e),
         }
     }

@@ -6,6 +6,8 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use bytes::Bytes;
+use futures_util::StreamExt;
 use nodetool_protocol::{Map, Value};
 
 use super::error::{ApiError, FieldError};
@@ -17,6 +19,27 @@ impl FromRequestParts<AppState> for Caller {
 
     async fn from_request_parts(_: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
         Ok(Caller::local())
+    }
+}
+
+/// Bytes of a body that is too large which are still read, so that its sender gets to see the refusal.
+const DISCARD_LIMIT: usize = 256 << 20;
+
+/// The one variable part of a route's path.
+pub(crate) struct Path(pub(crate) String);
+
+impl FromRequestParts<AppState> for Path {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        match axum::extract::Path::<String>::from_request_parts(parts, app).await {
+            Ok(path) => Ok(Path(path.0)),
+            Err(_) => Err(ApiError::invalid(vec![FieldError::at(
+                "string_unicode",
+                &["path"],
+                "the path is no UTF-8 after percent-decoding",
+            )])),
+        }
     }
 }
 
@@ -39,16 +62,7 @@ impl FromRequest<AppState> for JsonBody {
             .trim()
             .to_ascii_lowercase();
         let is_json = kind.is_empty() || kind == "application/json" || kind.ends_with("+json");
-        let bytes = axum::body::to_bytes(request.into_body(), BODY_LIMIT)
-            .await
-            .map_err(|e| {
-                // The only other cause is a client that went away.
-                tracing::debug!(error = %e, "a body could not be read");
-                ApiError::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    format!("The body is larger than {} MiB", BODY_LIMIT >> 20),
-                )
-            })?;
+        let bytes = read_limited(request).await?;
         if bytes.is_empty() {
             return Ok(JsonBody(None));
         }
@@ -66,11 +80,61 @@ impl FromRequest<AppState> for JsonBody {
                 let offset = offset_of(&bytes, e.line(), e.column()).to_string();
                 let mut error =
                     FieldError::at("json_invalid", &["body", &offset], "JSON decode error");
-                error.input = Some(e.to_string());
+                error.ctx = Some(Value::map([("error", e.to_string().into())]));
                 Err(ApiError::invalid(vec![error]))
             }
         }
     }
+}
+
+/// The whole body. What is too large is read to its end but not kept, as far as that is reasonable: a client that is
+/// still sending when the connection closes never sees the answer.
+async fn read_limited(request: Request<Body>) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let text = format!("The body is larger than {} MiB", BODY_LIMIT >> 20);
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    };
+    let headers = request.headers();
+    let declared: u64 = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    let waits = headers.contains_key(header::EXPECT);
+    if declared > DISCARD_LIMIT as u64 || (waits && declared > BODY_LIMIT as u64) {
+        return Err(too_large());
+    }
+    let mut chunks = request.into_body().into_data_stream();
+    let mut kept = Bytes::new();
+    let mut joined: Vec<u8> = Vec::new();
+    let mut total = 0;
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|e| {
+            tracing::debug!(error = %e, "a body could not be read");
+            ApiError::bad_request("The body could not be read to its end")
+        })?;
+        if total == 0 {
+            kept = chunk.clone();
+        } else if total + chunk.len() <= BODY_LIMIT {
+            if joined.is_empty() {
+                joined.extend_from_slice(&kept);
+            }
+            joined.extend_from_slice(&chunk);
+        } else {
+            (kept, joined) = (Bytes::new(), Vec::new());
+        }
+        total += chunk.len();
+        if total > DISCARD_LIMIT {
+            break;
+        }
+    }
+    if total > BODY_LIMIT {
+        return Err(too_large());
+    }
+    Ok(if joined.is_empty() {
+        kept
+    } else {
+        joined.into()
+    })
 }
 
 fn offset_of(bytes: &[u8], line: usize, column: usize) -> usize {
@@ -160,19 +224,11 @@ impl Query {
         match text.trim().parse::<T>() {
             Ok(n) => Ok(n.clamp(low, high)),
             // A number all the same, only out of range of the type.
-            Err(_)
-                if text
-                    .trim()
-                    .trim_start_matches(['-', '+'])
-                    .chars()
-                    .all(|c| c.is_ascii_digit()) =>
-            {
-                Ok(if text.trim().starts_with('-') {
-                    low
-                } else {
-                    high
-                })
-            }
+            Err(_) if is_whole_number(text.trim()) => Ok(if text.trim().starts_with('-') {
+                low
+            } else {
+                high
+            }),
             Err(_) => {
                 let msg = "Input should be a valid integer, unable to parse string as an integer";
                 let mut error = FieldError::at("int_parsing", &["query", key], msg);
@@ -198,6 +254,11 @@ impl Query {
             }
         }
     }
+}
+
+fn is_whole_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit())
 }
 
 /// Reads the fields of a body and collects what is wrong with them.
@@ -243,6 +304,19 @@ impl Fields {
         self.text(key).unwrap_or_default()
     }
 
+    /// A required text that is one of a few words.
+    pub(crate) fn required_word(&mut self, key: &str, words: &[&str]) -> String {
+        let before = self.errors.len();
+        let text = self.required_text(key);
+        if self.errors.len() == before && !words.contains(&text.as_str()) {
+            let msg = format!("Input should be '{}'", words.join("' or '"));
+            let mut error = FieldError::at("enum", &["body", key], msg);
+            error.input = Some(text.chars().take(80).collect());
+            self.errors.push(error);
+        }
+        text
+    }
+
     pub(crate) fn object(&mut self, key: &str) -> Option<Map> {
         match self.map.shift_remove(key) {
             None | Some(Value::Null) => None,
@@ -273,6 +347,11 @@ impl Fields {
 
     pub(crate) fn take(&mut self, key: &str) -> Option<Value> {
         self.map.shift_remove(key).filter(|v| !v.is_null())
+    }
+
+    /// Adds what the reader of a field found wrong with it.
+    pub(crate) fn refuse(&mut self, errors: impl IntoIterator<Item = FieldError>) {
+        self.errors.extend(errors);
     }
 
     pub(crate) fn finish(self) -> Result<(), ApiError> {

@@ -1,13 +1,13 @@
 //! Jobs: what ran, what runs (HTTP spec 6.4).
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
-use nodetool_store::{JobRow, JobStatus};
+use nodetool_store::{JobRow, JobStatus, StoreError};
 use serde::Serialize;
 
-use super::extract::Query;
+use super::extract::{Path, Query};
 use super::{ApiError, AppState, json};
 use crate::services::{Caller, ListJobs, TimeText};
 
@@ -89,7 +89,10 @@ async fn list_jobs(
         limit: query.int("limit", 100usize, 1, 1000)?,
         cursor: query.text("start_key").unwrap_or_default().into(),
     };
-    let page = app.jobs.list(&caller, list).await?;
+    let page = app.jobs.list(&caller, list).await.map_err(|e| match e {
+        StoreError::BadCursor { .. } => ApiError::bad_cursor("start_key"),
+        e => e.into(),
+    })?;
     Ok(json(&JobList {
         jobs: page.rows.into_iter().map(JobBody::of).collect(),
         next_start_key: page.next,
@@ -100,7 +103,7 @@ async fn list_jobs(
 async fn get_job(
     State(app): State<AppState>,
     caller: Caller,
-    Path(job_id): Path<String>,
+    Path(job_id): Path,
 ) -> Result<Response, ApiError> {
     match app.jobs.get(&caller, &job_id).await? {
         Some(row) => Ok(json(&JobBody::of(row))),

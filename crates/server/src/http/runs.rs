@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
@@ -11,7 +11,7 @@ use nodetool_engine::{AssetMode, RunOutcome};
 use nodetool_protocol::{JobStatus, Map, Value, encode_data_uri};
 
 use super::error::FieldError;
-use super::extract::{JsonBody, Query};
+use super::extract::{JsonBody, Path, Query};
 use super::streams::{Framing, stream_response};
 use super::{ApiError, AppState, json};
 use crate::services::{Caller, StartRun, channel};
@@ -21,6 +21,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/api/workflows/{id}/run", post(run_workflow))
         .route("/api/workflows/{id}/run/", post(run_workflow))
         .route("/api/workflows/{id}/run/stream", post(stream_workflow))
+        .route("/api/workflows/{id}/run/stream/", post(stream_workflow))
         .route("/workflows/{id}/run", post(run_worker_workflow))
         .route("/workflows/{id}/run/", post(run_worker_workflow))
         .route("/workflows/{id}/run/stream", post(stream_workflow))
@@ -34,7 +35,7 @@ const BESIDE_PARAMS: [&str; 4] = ["job_id", "explicit_types", "execution_strateg
 async fn run_workflow(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     query: Query,
     headers: HeaderMap,
     body: JsonBody,
@@ -57,7 +58,8 @@ async fn run_workflow(
             )]));
         }
     };
-    let start = start_of(&app, caller, &id, params, &body, stream).await?;
+    let job_id = if stream { chosen_id(&body)? } else { None };
+    let start = start_of(&app, caller, &id, params, job_id, stream).await?;
     if stream {
         return events(
             &app,
@@ -74,12 +76,12 @@ async fn run_workflow(
 async fn run_worker_workflow(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let body = body.object_or_empty()?;
-    let params = worker_params(&body);
-    let start = start_of(&app, caller, &id, params, &body, false).await?;
+    let params = wrapped_params(&body).unwrap_or(&body).clone();
+    let start = start_of(&app, caller, &id, params, None, false).await?;
     let outcome = app.jobs.run(start).await?;
     let results = outputs_of(outcome)?;
     Ok(json(&Value::map([("results", Value::from(results))])))
@@ -89,12 +91,15 @@ async fn run_worker_workflow(
 async fn stream_workflow(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let body = body.object_or_empty()?;
-    let params = worker_params(&body);
-    let start = start_of(&app, caller, &id, params, &body, true).await?;
+    let (params, job_id) = match wrapped_params(&body) {
+        Some(params) => (params.clone(), chosen_id(&body)?),
+        None => (body, None),
+    };
+    let start = start_of(&app, caller, &id, params, job_id, true).await?;
     events(&app, start, Framing::Events).await
 }
 
@@ -112,18 +117,33 @@ fn accepts_events(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The worker takes the whole body as parameters, unless it clearly wraps them.
-fn worker_params(body: &Map) -> Map {
-    match body.get("params") {
-        Some(Value::Map(params))
-            if body
-                .keys()
-                .all(|k| &**k == "params" || BESIDE_PARAMS.contains(&&**k)) =>
-        {
-            Map::clone(params)
+/// The parameters of a body that clearly wraps them; otherwise the worker takes the whole body as parameters.
+fn wrapped_params(body: &Map) -> Option<&Map> {
+    let wraps = |key: &str| key == "params" || BESIDE_PARAMS.contains(&key);
+    let params = body.get("params").and_then(Value::as_map)?;
+    body.keys().all(|key| wraps(key)).then_some(params)
+}
+
+/// The job id a client chose; it only makes sense where it is told back.
+fn chosen_id(body: &Map) -> Result<Option<String>, ApiError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
+    let (kind, msg) = match body.get("job_id") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Str(id)) if id.is_empty() => return Ok(None),
+        Some(Value::Str(id)) if id.len() <= 128 && id.chars().all(plain) => {
+            return Ok(Some(id.to_string()));
         }
-        _ => body.clone(),
-    }
+        Some(Value::Str(_)) => (
+            "value_error",
+            "expected 1 to 128 letters, digits, '_', '.', ':' or '-'",
+        ),
+        Some(_) => ("string_type", "Input should be a valid string"),
+    };
+    Err(ApiError::invalid(vec![FieldError::at(
+        kind,
+        &["body", "job_id"],
+        msg,
+    )]))
 }
 
 async fn start_of(
@@ -131,27 +151,10 @@ async fn start_of(
     caller: Caller,
     id: &str,
     params: Map,
-    body: &Map,
+    job_id: Option<String>,
     streamed: bool,
 ) -> Result<StartRun, ApiError> {
     let workflow = app.workflows.load(&caller, id).await?;
-    // A chosen id only makes sense where it is told back.
-    let job_id = body
-        .get("job_id")
-        .and_then(Value::as_str)
-        .filter(|s| streamed && !s.is_empty())
-        .map(str::to_owned);
-    if let Some(id) = &job_id {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
-        if id.len() > 128 || !id.chars().all(plain) {
-            let msg = "expected 1 to 128 letters, digits, '_', '.', ':' or '-'";
-            return Err(ApiError::invalid(vec![FieldError::at(
-                "value_error",
-                &["body", "job_id"],
-                msg,
-            )]));
-        }
-    }
     let assets = if streamed {
         AssetMode::DataUri
     } else {

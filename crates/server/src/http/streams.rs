@@ -1,5 +1,6 @@
 //! A run's messages as a response body: NDJSON lines or server-sent events.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -7,13 +8,15 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use nodetool_engine::RunHandle;
 use nodetool_protocol::{JobEvent, JobStatus, Map, Value};
 
 use crate::services::{EventStream, Started};
 
 /// How often an idle event stream says that it is alive.
 const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// Bytes after which a piece of the body is sent; what is left of a batch waits, unwritten, until the client has taken it.
+const PIECE: usize = 64 << 10;
 
 /// How messages are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,53 +29,50 @@ pub(super) enum Framing {
 
 struct Streaming {
     events: EventStream,
+    /// Messages that have come and are not written yet.
+    batch: VecDeque<JobEvent>,
     framing: Framing,
-    job_id: std::sync::Arc<str>,
+    /// Cancels the run when the client goes away before its end.
+    started: Started,
     /// Values by output name, for the closing event.
     results: Map,
-    /// Cancels the run when the client goes away before its end.
-    guard: CancelOnDrop,
     ended: bool,
-}
-
-struct CancelOnDrop(Option<RunHandle>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        if let Some(handle) = &self.0 {
-            handle.cancel();
-        }
-    }
 }
 
 /// The response of a run that streams.
 pub(super) fn stream_response(events: EventStream, started: Started, framing: Framing) -> Response {
     let state = Streaming {
         events,
+        batch: VecDeque::new(),
         framing,
-        job_id: started.job_id,
+        started,
         results: Map::new(),
-        guard: CancelOnDrop(started.handle),
         ended: false,
     };
     let body = Body::from_stream(stream::unfold(state, |mut s| async move {
         if s.ended {
             return None;
         }
-        let chunk = match tokio::time::timeout(PING_EVERY, s.events.next_batch()).await {
-            Err(_) if s.framing == Framing::Events => Bytes::from_static(b": ping\n\n"),
-            Err(_) => Bytes::new(),
-            Ok(None) => {
-                s.ended = true;
-                Bytes::new()
+        if s.batch.is_empty() {
+            match tokio::time::timeout(PING_EVERY, s.events.next_batch()).await {
+                Ok(Some(batch)) => s.batch = batch,
+                Ok(None) => s.ended = true,
+                Err(_) => {
+                    let ping: &[u8] = match s.framing {
+                        Framing::Lines => b"",
+                        Framing::Events => b": ping\n\n",
+                    };
+                    return Some((Ok(Bytes::from_static(ping)), s));
+                }
             }
-            Ok(Some(batch)) => {
-                let mut out = Vec::with_capacity(batch.len() * 256);
-                batch.into_iter().for_each(|event| s.write(event, &mut out));
-                out.into()
-            }
-        };
-        Some((Ok::<_, Infallible>(chunk), s))
+        }
+        let mut chunk = Vec::with_capacity((s.batch.len() * 256).min(PIECE));
+        while chunk.len() < PIECE
+            && let Some(event) = s.batch.pop_front()
+        {
+            s.write(event, &mut chunk);
+        }
+        Some((Ok::<_, Infallible>(Bytes::from(chunk)), s))
     }));
     let content_type = match framing {
         Framing::Lines => HeaderValue::from_static("application/x-ndjson"),
@@ -83,6 +83,9 @@ pub(super) fn stream_response(events: EventStream, started: Started, framing: Fr
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    if framing == Framing::Events {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive"));
+    }
     response
 }
 
@@ -109,15 +112,17 @@ impl Streaming {
             self.results.insert(u.output_name.clone(), u.value.clone());
         }
         match (&event, self.framing) {
-            // Flat for today's clients, with a copy under `data` for older ones.
-            (JobEvent::JobUpdate(_), Framing::Events) => self.frame(out, |w| {
-                let flat = serde_json::to_vec(&event)?;
-                w.extend_from_slice(&flat[..flat.len() - 1]);
-                w.extend_from_slice(b",\"data\":");
-                w.extend_from_slice(&flat);
-                w.push(b'}');
-                Ok(())
-            }),
+            (JobEvent::JobUpdate(_), Framing::Events) => {
+                // Flat for today's clients, with a copy under `data` for older ones.
+                self.frame(out, |w| {
+                    let flat = serde_json::to_vec(&event)?;
+                    w.extend_from_slice(&flat[..flat.len() - 1]);
+                    w.extend_from_slice(b",\"data\":");
+                    w.extend_from_slice(&flat);
+                    w.push(b'}');
+                    Ok(())
+                });
+            }
             _ => self.frame(out, |w| serde_json::to_writer(w, &event)),
         }
         if let JobEvent::JobUpdate(update) = &event
@@ -130,7 +135,7 @@ impl Streaming {
     /// What follows the closing `job_update`.
     fn close(&mut self, status: JobStatus, error: Option<String>, out: &mut Vec<u8>) {
         let error = error.unwrap_or_else(|| format!("The run ended as {}", status.as_str()));
-        let job_id = Value::Str(self.job_id.clone());
+        let job_id = Value::Str(self.started.job_id.clone());
         let last = match (self.framing, status) {
             (Framing::Lines, JobStatus::Completed) => {
                 Value::map([("type", "job_completed".into()), ("job_id", job_id)])
@@ -150,6 +155,6 @@ impl Streaming {
         if self.framing == Framing::Events {
             out.extend_from_slice(b"data: [DONE]\n\n");
         }
-        self.guard.0 = None;
+        self.started.let_go();
     }
 }

@@ -11,8 +11,11 @@ use super::{AppState, json, json_response};
 pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/health", get(health))
+        .route("/health/", get(health))
         .route("/ping", get(ping))
+        .route("/ping/", get(ping))
         .route("/api/health", get(api_health))
+        .route("/api/health/", get(api_health))
 }
 
 /// `GET /health`: the JSON string `"OK"`.

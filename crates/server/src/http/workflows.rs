@@ -1,7 +1,7 @@
 //! Saved workflows (HTTP spec 6.2).
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use nodetool_protocol::{Graph, Value};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::error::FieldError;
-use super::extract::{Fields, JsonBody, Query};
+use super::extract::{Fields, JsonBody, Path, Query};
 use super::{ApiError, AppState, json, json_response};
 use crate::services::{Caller, SaveWorkflow, TimeText, interface_schemas};
 
@@ -127,9 +127,9 @@ fn read_request(body: JsonBody) -> Result<SaveWorkflow, ApiError> {
             "Workflows in ComfyUI's format cannot be imported by this server",
         ));
     }
-    let save = SaveWorkflow {
+    let mut save = SaveWorkflow {
         name: f.required_text("name"),
-        access: f.required_text("access"),
+        access: f.required_word("access", &["private", "public"]),
         tool_name: f.text("tool_name"),
         package_name: f.text("package_name"),
         tags: f.texts("tags"),
@@ -142,20 +142,12 @@ fn read_request(body: JsonBody) -> Result<SaveWorkflow, ApiError> {
         workspace_id: f.text("workspace_id"),
         html_app: f.text("html_app"),
     };
-    f.finish()?;
-    if !matches!(save.access.as_str(), "private" | "public") {
-        let error = FieldError::at(
-            "enum",
-            &["body", "access"],
-            "Input should be 'private' or 'public'",
-        );
-        return Err(ApiError::invalid(vec![error]));
+    match graph.map(Graph::from_value).transpose() {
+        Ok(graph) => save.graph = graph,
+        Err(faults) => f.refuse(faults.iter().map(FieldError::from)),
     }
-    let graph = graph
-        .map(Graph::from_value)
-        .transpose()
-        .map_err(|faults| ApiError::invalid_graph(&faults))?;
-    Ok(SaveWorkflow { graph, ..save })
+    f.finish()?;
+    Ok(save)
 }
 
 /// `POST /api/workflows`
@@ -256,7 +248,7 @@ async fn list_worker_workflows(
 async fn get_workflow(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Result<Response, ApiError> {
     let row = app.workflows.get(&caller, &id).await?;
     Ok(json(&WorkflowBody::of(row)?))
@@ -266,7 +258,7 @@ async fn get_workflow(
 async fn update_workflow(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
@@ -289,7 +281,7 @@ async fn update_workflow(
 async fn delete_workflow(
     State(app): State<AppState>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(id): Path,
 ) -> Result<Response, ApiError> {
     app.workflows.delete(&caller, &id).await?;
     Ok(json_response(bytes::Bytes::from_static(b"null")))

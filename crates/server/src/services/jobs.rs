@@ -17,11 +17,16 @@ use nodetool_store::{
     Suspension, new_id, now_micros,
 };
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Caller, ListJobs, Loaded, WorkflowError, WorkflowService};
 
 /// How deep workflows may run workflows.
 const MAX_DEPTH: u32 = 16;
+/// How many workflows may be at work inside one run at the same time; a few that run themselves multiply without end.
+const MAX_NESTED: usize = 256;
+/// Largest parameters that are kept with a job.
+const PARAMS_KEPT: usize = 4 << 20;
 /// A run that nobody was told of and that ends within this time is stored with one commit instead of two.
 const QUICK: Duration = Duration::from_millis(2);
 
@@ -47,11 +52,26 @@ pub(crate) struct StartRun {
     pub(crate) job_id: Option<String>,
 }
 
-/// A run at work.
+/// A run at work for somebody: dropping this cancels it.
 pub(crate) struct Started {
     pub(crate) job_id: Arc<str>,
     /// The grip on it; nothing when its graph could not be planned.
-    pub(crate) handle: Option<RunHandle>,
+    handle: Option<RunHandle>,
+}
+
+impl Started {
+    /// The run has ended, or goes on without its starter.
+    pub(crate) fn let_go(&mut self) {
+        self.handle = None;
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            handle.cancel();
+        }
+    }
 }
 
 /// What the service is made of.
@@ -70,6 +90,15 @@ struct Inner {
     cache: Arc<ResultCache>,
     tasks: TaskTracker,
     running: Mutex<HashMap<Arc<str>, RunHandle>>,
+    nested: Mutex<HashMap<Arc<str>, Nest>>,
+}
+
+/// The workflows at work inside one run.
+#[derive(Default)]
+struct Nest {
+    at_work: usize,
+    /// There were too many once: no more start until all have ended, so that a run that multiplies comes to its end.
+    overrun: bool,
 }
 
 /// Starts, watches and ends runs.
@@ -80,7 +109,7 @@ impl JobService {
     pub(crate) fn new(parts: JobServiceParts) -> Self {
         JobService(Arc::new_cyclic(|weak| {
             let mut services = parts.services;
-            services.workflows = Arc::new(Nested(weak.clone()));
+            services.workflows = Arc::new(WorkflowsInside(weak.clone()));
             Inner {
                 store: parts.store,
                 workflows: parts.workflows,
@@ -89,6 +118,7 @@ impl JobService {
                 cache: Arc::default(),
                 tasks: TaskTracker::new(),
                 running: Mutex::default(),
+                nested: Mutex::default(),
             }
         }))
     }
@@ -102,6 +132,7 @@ impl JobService {
         let work = Box::pin(async move { inner.run_quietly(start).await });
         Detached {
             work: Some(work),
+            _counted: self.0.tasks.token(),
             tasks: self.0.tasks.clone(),
         }
         .await
@@ -116,47 +147,9 @@ impl JobService {
         if self.0.tasks.is_closed() {
             return Err(RunError::ShuttingDown);
         }
-        let job = self.0.prepare(&start);
-        let job_id: Arc<str> = job.id.as_str().into();
-        // The id is told to a client, so the row comes first; an id of the client's may be taken.
-        self.0.store.insert_job(job)?.await.map_err(|e| match e {
-            StoreError::AlreadyExists { id, .. } => RunError::Taken(id),
-            e => e.into(),
-        })?;
-        let (runner, cx) = self.0.runner(&start, job_id.clone(), events.clone(), 0);
-        let handle = runner.as_ref().map(Runner::handle);
-        if let Some(handle) = &handle {
-            self.0.running().insert(job_id.clone(), handle.clone());
-        }
-        let inner = self.0.clone();
-        let id = job_id.clone();
-        self.0.tasks.spawn(async move {
-            events.emit(JobEvent::JobUpdate(JobUpdate::new(
-                JobStatus::Running,
-                id.clone(),
-                cx.workflow_id.clone(),
-            )));
-            let outcome = execute(runner, &start.workflow, &cx).await;
-            if let Some(error) = &outcome.error {
-                let message = error.clone();
-                let workflow_id = Some(cx.workflow_id.clone());
-                events.emit(JobEvent::Error {
-                    message,
-                    thread_id: None,
-                    workflow_id,
-                });
-            }
-            let stored = inner.finish(&id, &outcome).await;
-            inner.running().remove(&id);
-            let mut update = outcome.closing_update(id.clone(), cx.workflow_id.clone());
-            if let Err(e) = stored {
-                tracing::error!(job.id = %id, error = %e, "the end of a job could not be stored");
-                update.status = JobStatus::Failed;
-                update.error = Some("The result could not be stored".into());
-            }
-            events.emit(JobEvent::JobUpdate(update));
-        });
-        Ok(Started { job_id, handle })
+        // A caller that goes away while the row is written must not leave a row without a run.
+        let begun = self.0.tasks.spawn(self.0.clone().begin(start, events));
+        begun.await.map_err(|_| RunError::ShuttingDown)?
     }
 
     pub(crate) async fn get(
@@ -219,6 +212,69 @@ impl Inner {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Stores the job and hands its run to a task.
+    async fn begin(
+        self: Arc<Self>,
+        start: StartRun,
+        events: Arc<dyn EventSink>,
+    ) -> Result<Started, RunError> {
+        let job = self.prepare(&start);
+        let job_id: Arc<str> = job.id.as_str().into();
+        // The id is told to a client, so the row comes first; an id of the client's may be taken.
+        self.store.insert_job(job)?.await.map_err(|e| match e {
+            StoreError::AlreadyExists { id, .. } => RunError::Taken(id),
+            e => e.into(),
+        })?;
+        let (runner, cx) = self.runner(&start, job_id.clone(), events.clone(), 0);
+        let handle = runner.as_ref().map(Runner::handle);
+        if let Some(handle) = &handle {
+            self.running().insert(job_id.clone(), handle.clone());
+        }
+        let (inner, id) = (self.clone(), job_id.clone());
+        self.tasks.spawn(async move {
+            events.emit(JobEvent::JobUpdate(JobUpdate::new(
+                JobStatus::Running,
+                id.clone(),
+                cx.workflow_id.clone(),
+            )));
+            let outcome = execute(runner, &start.workflow, &cx).await;
+            if let Some(error) = &outcome.error {
+                let message = error.clone();
+                let workflow_id = Some(cx.workflow_id.clone());
+                events.emit(JobEvent::Error {
+                    message,
+                    thread_id: None,
+                    workflow_id,
+                });
+            }
+            let stored = inner.finish(&id, &outcome).await;
+            inner.running().remove(&id);
+            let mut update = outcome.closing_update(id.clone(), cx.workflow_id.clone());
+            if let Err(e) = stored {
+                tracing::error!(job.id = %id, error = %e, "the end of a job could not be stored");
+                update.status = JobStatus::Failed;
+                update.error = Some("The result could not be stored".into());
+            }
+            events.emit(JobEvent::JobUpdate(update));
+        });
+        Ok(Started { job_id, handle })
+    }
+
+    /// Counts a workflow into the run it works for; nothing when there are too many already.
+    fn nest(self: &Arc<Self>, job_id: &Arc<str>) -> Option<Nested> {
+        let mut runs = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
+        let nest = runs.entry(job_id.clone()).or_default();
+        nest.overrun |= nest.at_work >= MAX_NESTED;
+        if nest.overrun {
+            return None;
+        }
+        nest.at_work += 1;
+        Some(Nested {
+            inner: self.clone(),
+            job_id: job_id.clone(),
+        })
+    }
+
     fn prepare(&self, start: &StartRun) -> NewJob {
         let id = start.job_id.clone().unwrap_or_else(new_id);
         let mut job = NewJob::new(&id, &start.caller.user_id, &start.workflow.id, now_micros());
@@ -226,7 +282,11 @@ impl Inner {
         job.execution_strategy = Some("threaded".into());
         if !start.params.is_empty() {
             let params = Value::from(start.params.clone());
-            job.params = serde_json::to_string(&params).ok().map(Into::into);
+            // They are kept for whoever looks at the job later; what is too large to keep is no reason not to run.
+            job.params = serde_json::to_string(&params)
+                .ok()
+                .filter(|text| text.len() <= PARAMS_KEPT)
+                .map(Into::into);
         }
         job
     }
@@ -252,6 +312,8 @@ impl Inner {
             params: start.params.clone(),
             assets: start.assets,
             cache: Some(self.cache.clone()),
+            // No surface pushes values into a run yet; an input that waits for them would hold it for ever.
+            pushes: false,
             ..RunOptions::default()
         };
         let runner = start
@@ -331,6 +393,28 @@ impl Inner {
     }
 }
 
+/// A workflow at work inside a run.
+struct Nested {
+    inner: Arc<Inner>,
+    job_id: Arc<str>,
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        let mut runs = self
+            .inner
+            .nested
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(nest) = runs.get_mut(&self.job_id) {
+            nest.at_work -= 1;
+            if nest.at_work == 0 {
+                runs.remove(&self.job_id);
+            }
+        }
+    }
+}
+
 /// Takes a job off the list of those at work, however its run ends.
 struct Unlist<'a> {
     inner: &'a Inner,
@@ -346,6 +430,8 @@ impl Drop for Unlist<'_> {
 /// Work done in the caller's task for as long as the caller waits, and in a task of its own after that.
 struct Detached<T: Send + 'static> {
     work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    /// The end of the server waits for this work while it is done in the caller's task, too.
+    _counted: TaskTrackerToken,
     tasks: TaskTracker,
 }
 
@@ -373,9 +459,9 @@ impl<T: Send + 'static> Drop for Detached<T> {
 }
 
 /// Runs workflows inside workflows.
-struct Nested(std::sync::Weak<Inner>);
+struct WorkflowsInside(std::sync::Weak<Inner>);
 
-impl Workflows for Nested {
+impl Workflows for WorkflowsInside {
     fn run<'a>(
         &'a self,
         workflow_id: &'a str,
@@ -394,6 +480,13 @@ impl Workflows for Nested {
                 );
                 return Err(NodeError::new(text));
             }
+            let Some(_counted) = inner.nest(&cx.run.job_id) else {
+                let text = format!(
+                    "More than {MAX_NESTED} workflows are at work inside this run at the same time; is '{workflow_id}' \
+                     running itself?"
+                );
+                return Err(NodeError::new(text));
+            };
             let caller = Caller {
                 user_id: cx.run.user_id.to_string(),
             };

@@ -1,3 +1,5 @@
 //! Tests of the whole program: every part in its place, nothing replaced.
 
 mod cases;
+mod cli;
+mod wire;

@@ -10,7 +10,8 @@ use nodetool_sdk::Value;
 
 use super::expr::{Arithmetic, Comparison, Expr, Function, Set};
 use crate::data::cell::MAX_DEPTH;
-use crate::data::key::{Key, instant, is_missing, numbers};
+use crate::data::key::{Key, instant, is_missing};
+use crate::order::numbers;
 
 /// Longest text an operator makes.
 const MAX_TEXT: usize = 16 << 20;

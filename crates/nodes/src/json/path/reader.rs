@@ -21,8 +21,12 @@ pub(super) fn read(path: &str) -> Result<Vec<Step>, String> {
     reader.blanks();
     let mut steps = Vec::new();
     if !reader.eat("$") && !reader.rest().starts_with(['.', '[']) {
-        let name = reader.name()?;
-        steps.push(reader.step(false, vec![name])?);
+        let first = if reader.eat("*") {
+            Selector::All
+        } else {
+            reader.name()?
+        };
+        steps.push(reader.step(false, vec![first])?);
     }
     reader.steps(&mut steps)?;
     reader.blanks();
@@ -201,6 +205,9 @@ impl<'a> Reader<'a> {
         } else {
             1
         };
+        if step == 0 {
+            return Err(self.fault("a step other than 0"));
+        }
         Ok(Selector::Slice { start, end, step })
     }
 

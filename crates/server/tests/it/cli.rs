@@ -1,0 +1,8 @@
+//! The command line: data on stdout, everything else on stderr, and how a command ends.
+
+mod files;
+mod hostile;
+mod nodes;
+mod process;
+mod run;
+mod validate;
