@@ -29,7 +29,7 @@ try:
 except OSError:
     sys.exit(1)
 PY
-        read -r -t 0.1 <> <(:) || true
+        sleep 0.1
     done
 done
 
@@ -64,7 +64,7 @@ done
 mem_port=$(free_port)
 "$NODETOOL" serve --port "$mem_port" --data-dir "$out/mem" 2> /dev/null &
 mem_pid=$!
-read -r -t 1 <> <(:) || true
+sleep 1
 rss() { awk '/^VmRSS:/ { print $2 }' "/proc/$mem_pid/status"; }
 idle=$(rss)
 mem() {

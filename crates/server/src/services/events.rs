@@ -12,7 +12,7 @@ use nodetool_sdk::{BoxFuture, EventSink};
 use tokio::sync::Notify;
 
 /// Messages queued before the run waits.
-const BEHIND: usize = 1024;
+const BEHIND: usize = 256;
 
 #[derive(Default)]
 struct Shared {
