@@ -252,7 +252,9 @@ impl Run {
         if interactive {
             for (name, values) in &outcome.outputs {
                 for value in values {
-                    writeln!(out, "{name}: {}", show::value(value))?;
+                    let text = show::value(value);
+                    let gap = if text.contains('\n') { '\n' } else { ' ' };
+                    writeln!(out, "{name}:{gap}{text}")?;
                 }
             }
         } else if !self.jsonl {
