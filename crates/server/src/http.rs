@@ -8,8 +8,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use tower::Layer;
+use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::services::{JobService, WorkflowService};
+use crate::services::{Changes, JobService, WorkflowService};
 
 mod error;
 mod extract;
@@ -20,7 +23,7 @@ mod streams;
 mod system;
 mod workflows;
 
-pub(crate) use error::ApiError;
+pub(crate) use error::{ApiError, Refusal};
 
 /// Largest JSON body.
 const BODY_LIMIT: usize = 32 << 20;
@@ -29,6 +32,8 @@ const BODY_LIMIT: usize = 32 << 20;
 pub(crate) struct App {
     pub(crate) workflows: WorkflowService,
     pub(crate) jobs: JobService,
+    #[expect(dead_code, reason = "read by sockets")]
+    pub(crate) changes: Changes,
     /// `GET /api/nodes/metadata`, made once.
     pub(crate) metadata: bytes::Bytes,
     pub(crate) started: Instant,
@@ -37,18 +42,35 @@ pub(crate) struct App {
 /// The shared state of all handlers.
 pub(crate) type AppState = Arc<App>;
 
-/// Every route of the editor surface.
-pub(crate) fn router(app: AppState) -> Router {
-    Router::new()
+/// What serves requests: the routes, behind the layer that drops a trailing slash.
+pub(crate) type Surface = NormalizePath<Router>;
+
+/// Every route of the editor surface. `/x/` is `/x` everywhere.
+pub(crate) fn surface(app: AppState) -> Surface {
+    let (routes, description) = routes().split_for_parts();
+    let description = description
+        .to_json()
+        .map_or_else(|_| bytes::Bytes::new(), bytes::Bytes::from);
+    let routes = routes
+        .route(
+            "/openapi.json",
+            axum::routing::get(move || std::future::ready(json_response(description.clone()))),
+        )
+        .fallback(|| async { ApiError::not_found("Not Found") })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(middleware::from_fn(log_request))
+        .with_state(app);
+    NormalizePathLayer::trim_trailing_slash().layer(routes)
+}
+
+/// The routes of each resource, with their descriptions.
+fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .merge(system::router())
         .merge(nodes::router())
         .merge(workflows::router())
         .merge(runs::router())
         .merge(jobs::router())
-        .fallback(|| async { ApiError::not_found("Not Found") })
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(middleware::from_fn(log_request))
-        .with_state(app)
 }
 
 /// One line per request, without query or body: those may hold secrets.

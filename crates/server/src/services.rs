@@ -2,6 +2,7 @@
 
 mod accounts;
 mod assets;
+mod changes;
 mod events;
 mod jobs;
 mod outbox;
@@ -11,6 +12,7 @@ mod workflows;
 
 pub(crate) use accounts::Caller;
 pub(crate) use assets::LocalAssets;
+pub(crate) use changes::{Changes, Happened};
 pub(crate) use events::{EventStream, channel};
 pub(crate) use jobs::{JobService, JobServiceParts, RunError, StartRun, Started};
 pub(crate) use outbox::{ListJobs, TimeText};

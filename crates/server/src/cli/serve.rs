@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use axum::Router;
 use nodetool_store::{DeadOwner, Options, Store, now_micros};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat, Overrides, private_folder};
-use crate::http::{self, App};
+use crate::http::{self, App, Surface};
 use crate::node_services::{self, NodeServices};
-use crate::services::{JobService, JobServiceParts, WorkflowService};
+use crate::services::{Changes, JobService, JobServiceParts, WorkflowService};
 
 /// Start the server
 #[derive(Debug, clap::Args)]
@@ -89,7 +88,11 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
     });
     let grace = Duration::from_secs(config.shutdown_seconds);
     let (told, mut stopping) = tokio::sync::watch::channel(None);
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move {
+    let server = axum::serve(
+        listener,
+        axum::ServiceExt::<axum::extract::Request>::into_make_service(router),
+    )
+    .with_graceful_shutdown(async move {
         stop_signal().await;
         tracing::info!(
             "stopping: no new requests; those at work get {} s",
@@ -116,7 +119,11 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
 }
 
 /// Services and routes over a store.
-fn house(config: &Config, store: &Store, started: Instant) -> anyhow::Result<(Router, JobService)> {
+fn house(
+    config: &Config,
+    store: &Store,
+    started: Instant,
+) -> anyhow::Result<(Surface, JobService)> {
     let registry = Arc::new(node_services::registry());
     let listed: Vec<_> = registry
         .iter()
@@ -129,7 +136,8 @@ fn house(config: &Config, store: &Store, started: Instant) -> anyhow::Result<(Ro
         assets: config.assets(),
         allow_hosts: config.allow_hosts.clone(),
     };
-    let workflows = WorkflowService::new(store.clone(), registry);
+    let changes = Changes::default();
+    let workflows = WorkflowService::new(store.clone(), registry, changes.clone());
     let jobs = JobService::new(JobServiceParts {
         store: store.clone(),
         workflows: workflows.clone(),
@@ -139,10 +147,11 @@ fn house(config: &Config, store: &Store, started: Instant) -> anyhow::Result<(Ro
     let app = App {
         workflows,
         jobs: jobs.clone(),
+        changes,
         metadata,
         started,
     };
-    Ok((http::router(Arc::new(app)), jobs))
+    Ok((http::surface(Arc::new(app)), jobs))
 }
 
 /// Takes the data folder for this process: two servers on one folder would each hold plans the other has changed.

@@ -175,6 +175,15 @@ impl From<RunError> for ApiError {
     }
 }
 
+/// What a refused request is told: `detail` for people, `errors` for each bad field of a 422.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "the shape of `Body` for the API description")]
+pub(crate) struct Refusal {
+    detail: String,
+    #[schema(required = false)]
+    errors: Vec<serde_json::Value>,
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     detail: &'a str,

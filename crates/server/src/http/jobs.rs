@@ -1,26 +1,25 @@
 //! Jobs: what ran, what runs (HTTP spec 6.4).
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use nodetool_store::{JobRow, JobStatus, StoreError};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::extract::{Path, Query};
-use super::{ApiError, AppState, json};
+use super::{ApiError, AppState, Refusal, json};
 use crate::services::{Caller, ListJobs, TimeText};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/jobs", get(list_jobs))
-        .route("/api/jobs/", get(list_jobs))
-        .route("/api/jobs/{job_id}", get(get_job))
-        .route("/api/jobs/{job_id}/", get(get_job))
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_jobs))
+        .routes(routes!(get_job))
 }
 
 /// A job as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct JobBody {
     id: String,
     user_id: String,
@@ -69,13 +68,20 @@ impl JobBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct JobList {
     jobs: Vec<JobBody>,
     next_start_key: String,
 }
 
-/// `GET /api/jobs`
+/// The caller's jobs, last started first.
+#[utoipa::path(get, path = "/api/jobs", tag = "jobs", operation_id = "list_jobs",
+    params(
+        ("workflow_id" = Option<String>, Query, description = "Only jobs of this workflow"),
+        ("limit" = Option<usize>, Query, description = "1 to 1000; 100 when absent"),
+        ("start_key" = Option<String>, Query, description = "`next_start_key` of the page before"),
+    ),
+    responses((status = 200, body = JobList)))]
 async fn list_jobs(
     State(app): State<AppState>,
     caller: Caller,
@@ -99,7 +105,9 @@ async fn list_jobs(
     }))
 }
 
-/// `GET /api/jobs/{job_id}`
+/// One job.
+#[utoipa::path(get, path = "/api/jobs/{job_id}", tag = "jobs", params(("job_id" = String, Path)),
+    responses((status = 200, body = JobBody), (status = 404, body = Refusal)))]
 async fn get_job(
     State(app): State<AppState>,
     caller: Caller,

@@ -1,19 +1,18 @@
 //! The node catalogue.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{AppState, json_response};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/nodes/metadata", get(list_metadata))
-        .route("/api/nodes/metadata/", get(list_metadata))
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list_metadata))
 }
 
-/// `GET /api/nodes/metadata`: every node type of this server.
+/// Every node type of this server.
+#[utoipa::path(get, path = "/api/nodes/metadata", tag = "nodes", responses((status = 200, body = [Object])))]
 async fn list_metadata(State(app): State<AppState>) -> Response {
     json_response(app.metadata.clone())
 }

@@ -2,36 +2,36 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use axum::routing::post;
 use nodetool_engine::{AssetMode, RunOutcome};
 use nodetool_protocol::{JobStatus, Map, Value, encode_data_uri};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{JsonBody, Path, Query};
 use super::streams::{Framing, stream_response};
-use super::{ApiError, AppState, json};
+use super::{ApiError, AppState, Refusal, json};
 use crate::services::{Caller, StartRun, channel};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/api/workflows/{id}/run", post(run_workflow))
-        .route("/api/workflows/{id}/run/", post(run_workflow))
-        .route("/api/workflows/{id}/run/stream", post(stream_workflow))
-        .route("/api/workflows/{id}/run/stream/", post(stream_workflow))
-        .route("/workflows/{id}/run", post(run_worker_workflow))
-        .route("/workflows/{id}/run/", post(run_worker_workflow))
-        .route("/workflows/{id}/run/stream", post(stream_workflow))
-        .route("/workflows/{id}/run/stream/", post(stream_workflow))
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(run_workflow))
+        .routes(routes!(stream_workflow))
+        .routes(routes!(run_worker_workflow))
+        .routes(routes!(stream_worker_workflow))
 }
 
 /// Keys that may stand beside `params` without being parameters themselves.
 const BESIDE_PARAMS: [&str; 4] = ["job_id", "explicit_types", "execution_strategy", "env"];
 
-/// `POST /api/workflows/{id}/run`: outputs by name, or a stream with `?stream=true` or an event-stream `Accept`.
+/// Runs a workflow: outputs by name, or a stream with `?stream=true` or an event-stream `Accept`.
+#[utoipa::path(post, path = "/api/workflows/{id}/run", tag = "runs",
+    params(("id" = String, Path), ("stream" = Option<bool>, Query, description = "Messages as NDJSON lines instead of the outputs")),
+    request_body = Object,
+    responses((status = 200, body = Object), (status = 404, body = Refusal), (status = 422, body = Refusal), (status = 500, body = Refusal)))]
 async fn run_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -72,7 +72,9 @@ async fn run_workflow(
     Ok(json(&Value::from(outputs_of(outcome)?)))
 }
 
-/// `POST /workflows/{id}/run`: `{"results": …}`.
+/// Runs a workflow as a worker does: `{"results": …}`.
+#[utoipa::path(post, path = "/workflows/{id}/run", tag = "worker", params(("id" = String, Path)), request_body = Object,
+    responses((status = 200, body = Object), (status = 404, body = Refusal), (status = 422, body = Refusal), (status = 500, body = Refusal)))]
 async fn run_worker_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -87,7 +89,9 @@ async fn run_worker_workflow(
     Ok(json(&Value::map([("results", Value::from(results))])))
 }
 
-/// `POST /workflows/{id}/run/stream`: server-sent events, `[DONE]` last.
+/// Runs a workflow and streams its messages as server-sent events, `[DONE]` last.
+#[utoipa::path(post, path = "/api/workflows/{id}/run/stream", tag = "runs", params(("id" = String, Path)), request_body = Object,
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Refusal), (status = 422, body = Refusal)))]
 async fn stream_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -101,6 +105,18 @@ async fn stream_workflow(
     };
     let start = start_of(&app, caller, &id, params, job_id, true).await?;
     events(&app, start, Framing::Events).await
+}
+
+/// Runs a workflow as a worker does and streams its messages as server-sent events, `[DONE]` last.
+#[utoipa::path(post, path = "/workflows/{id}/run/stream", tag = "worker", params(("id" = String, Path)), request_body = Object,
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Refusal), (status = 422, body = Refusal)))]
+async fn stream_worker_workflow(
+    state: State<AppState>,
+    caller: Caller,
+    id: Path,
+    body: JsonBody,
+) -> Result<Response, ApiError> {
+    stream_workflow(state, caller, id, body).await
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {
@@ -161,11 +177,9 @@ async fn start_of(
         AssetMode::Python
     };
     Ok(StartRun {
-        caller,
-        workflow,
-        params,
         assets,
         job_id,
+        ..StartRun::new(caller, workflow, params)
     })
 }
 

@@ -1,36 +1,36 @@
 //! Health and pings.
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use chrono::Utc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{AppState, json, json_response};
 
-pub(super) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/health", get(health))
-        .route("/health/", get(health))
-        .route("/ping", get(ping))
-        .route("/ping/", get(ping))
-        .route("/api/health", get(api_health))
-        .route("/api/health/", get(api_health))
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(get_health))
+        .routes(routes!(get_ping))
+        .routes(routes!(get_api_health))
 }
 
-/// `GET /health`: the JSON string `"OK"`.
-async fn health() -> Response {
+/// Whether the server answers: the JSON string `"OK"`.
+#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = String)))]
+async fn get_health() -> Response {
     json_response(bytes::Bytes::from_static(b"\"OK\""))
 }
 
-/// `GET /ping`.
-async fn ping() -> Response {
+/// Whether the server answers, and its time.
+#[utoipa::path(get, path = "/ping", tag = "system", responses((status = 200, body = Object)))]
+async fn get_ping() -> Response {
     let now = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
     json(&serde_json::json!({ "status": "healthy", "timestamp": now }))
 }
 
-/// `GET /api/health`: version and seconds since the start.
-async fn api_health(State(app): State<AppState>) -> Response {
+/// The server's version and the seconds since its start.
+#[utoipa::path(get, path = "/api/health", tag = "system", responses((status = 200, body = Object)))]
+async fn get_api_health(State(app): State<AppState>) -> Response {
     json(
         &serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "uptime": app.started.elapsed().as_secs() }),
     )

@@ -1,35 +1,26 @@
 //! Saved workflows (HTTP spec 6.2).
 
-use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
 use nodetool_protocol::{Graph, Value};
 use nodetool_store::{WorkflowFilter, WorkflowRow};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Path, Query};
-use super::{ApiError, AppState, json, json_response};
+use super::{ApiError, AppState, Refusal, json, json_response};
 use crate::services::{Caller, SaveWorkflow, TimeText, interface_schemas};
 
-pub(super) fn router() -> Router<AppState> {
-    let collection = || get(list_workflows).post(create_workflow);
-    let item = || {
-        get(get_workflow)
-            .put(update_workflow)
-            .delete(delete_workflow)
-    };
-    Router::new()
-        .route("/api/workflows", collection())
-        .route("/api/workflows/", collection())
-        .route("/api/workflows/{id}", item())
-        .route("/api/workflows/{id}/", item())
-        .route("/workflows", get(list_worker_workflows))
-        .route("/workflows/", get(list_worker_workflows))
-        .route("/workflows/{id}", get(get_workflow))
-        .route("/workflows/{id}/", get(get_workflow))
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_workflows, create_workflow))
+        .routes(routes!(get_workflow, update_workflow, delete_workflow))
+        .routes(routes!(list_worker_workflows))
+        .routes(routes!(get_worker_workflow))
 }
 
 /// Columns a list may be asked to hold.
@@ -50,7 +41,7 @@ const COLUMNS: [&str; 13] = [
 ];
 
 /// A workflow as clients see it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct WorkflowBody {
     id: String,
     access: String,
@@ -59,12 +50,17 @@ pub(super) struct WorkflowBody {
     name: String,
     tool_name: Option<String>,
     description: String,
+    #[schema(value_type = Vec<String>)]
     tags: Box<RawValue>,
     thumbnail: String,
     thumbnail_url: Option<String>,
+    #[schema(value_type = Object)]
     graph: Box<RawValue>,
+    #[schema(value_type = Object)]
     input_schema: Value,
+    #[schema(value_type = Object)]
     output_schema: Value,
+    #[schema(value_type = Option<Object>)]
     settings: Option<Box<RawValue>>,
     package_name: Option<String>,
     path: Option<String>,
@@ -112,7 +108,7 @@ impl WorkflowBody {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct WorkflowList<T> {
     next: String,
     workflows: Vec<T>,
@@ -150,7 +146,9 @@ fn read_request(body: JsonBody) -> Result<SaveWorkflow, ApiError> {
     Ok(save)
 }
 
-/// `POST /api/workflows`
+/// Saves a new workflow.
+#[utoipa::path(post, path = "/api/workflows", tag = "workflows", request_body = Object,
+    responses((status = 200, body = WorkflowBody), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
 async fn create_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -160,7 +158,15 @@ async fn create_workflow(
     Ok(json(&WorkflowBody::of(row)?))
 }
 
-/// `GET /api/workflows`
+/// The caller's workflows, last saved first.
+#[utoipa::path(get, path = "/api/workflows", tag = "workflows",
+    params(
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<usize>, Query, description = "1 to 1000; 100 when absent"),
+        ("columns" = Option<String>, Query, description = "Comma-separated fields the rows are cut down to"),
+        ("run_mode" = Option<String>, Query, description = "Only workflows of this run mode"),
+    ),
+    responses((status = 200, body = WorkflowList<WorkflowBody>), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
 async fn list_workflows(
     State(app): State<AppState>,
     caller: Caller,
@@ -223,7 +229,9 @@ fn read_columns(query: &Query) -> Result<Option<Vec<String>>, ApiError> {
     }
 }
 
-/// `GET /workflows`: the worker's list.
+/// The caller's workflows, up to 1000, as a worker lists them.
+#[utoipa::path(get, path = "/workflows", tag = "worker",
+    responses((status = 200, body = WorkflowList<WorkflowBody>)))]
 async fn list_worker_workflows(
     State(app): State<AppState>,
     caller: Caller,
@@ -244,7 +252,9 @@ async fn list_worker_workflows(
     }))
 }
 
-/// `GET /api/workflows/{id}`
+/// One workflow of the caller's own, or a public one.
+#[utoipa::path(get, path = "/api/workflows/{id}", tag = "workflows", params(("id" = String, Path)),
+    responses((status = 200, body = WorkflowBody), (status = 404, body = Refusal)))]
 async fn get_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -254,7 +264,9 @@ async fn get_workflow(
     Ok(json(&WorkflowBody::of(row)?))
 }
 
-/// `PUT /api/workflows/{id}`: changes a workflow, or creates it under this id.
+/// Changes a workflow, or creates it under this id.
+#[utoipa::path(put, path = "/api/workflows/{id}", tag = "workflows", params(("id" = String, Path)), request_body = Object,
+    responses((status = 200, body = WorkflowBody), (status = 400, body = Refusal), (status = 404, body = Refusal), (status = 422, body = Refusal)))]
 async fn update_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -277,7 +289,9 @@ async fn update_workflow(
     Ok(json(&WorkflowBody::of(row)?))
 }
 
-/// `DELETE /api/workflows/{id}`: answers `null`.
+/// Deletes a workflow; answers `null`.
+#[utoipa::path(delete, path = "/api/workflows/{id}", tag = "workflows", params(("id" = String, Path)),
+    responses((status = 200), (status = 404, body = Refusal)))]
 async fn delete_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -285,4 +299,15 @@ async fn delete_workflow(
 ) -> Result<Response, ApiError> {
     app.workflows.delete(&caller, &id).await?;
     Ok(json_response(bytes::Bytes::from_static(b"null")))
+}
+
+/// One workflow, as a worker gives it.
+#[utoipa::path(get, path = "/workflows/{id}", tag = "worker", params(("id" = String, Path)),
+    responses((status = 200, body = WorkflowBody), (status = 404, body = Refusal)))]
+async fn get_worker_workflow(
+    state: State<AppState>,
+    caller: Caller,
+    id: Path,
+) -> Result<Response, ApiError> {
+    get_workflow(state, caller, id).await
 }

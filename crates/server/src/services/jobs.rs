@@ -50,6 +50,22 @@ pub(crate) struct StartRun {
     pub(crate) params: Map,
     pub(crate) assets: AssetMode,
     pub(crate) job_id: Option<String>,
+    /// Event for a trigger node of the workflow: the node's id and the payload.
+    pub(crate) trigger_event: Option<(Arc<str>, Value)>,
+}
+
+impl StartRun {
+    /// A run of a workflow with these parameters and nothing special.
+    pub(crate) fn new(caller: Caller, workflow: Arc<Loaded>, params: Map) -> Self {
+        StartRun {
+            caller,
+            workflow,
+            params,
+            assets: AssetMode::Python,
+            job_id: None,
+            trigger_event: None,
+        }
+    }
 }
 
 /// A run at work for somebody: dropping this cancels it.
@@ -150,6 +166,14 @@ impl JobService {
         // A caller that goes away while the row is written must not leave a row without a run.
         let begun = self.0.tasks.spawn(self.0.clone().begin(start, events));
         begun.await.map_err(|_| RunError::ShuttingDown)?
+    }
+
+    /// Stores the job and starts its run, which goes on by itself; answers the job's id.
+    #[expect(dead_code, reason = "for what starts runs by itself")]
+    pub(crate) async fn submit(&self, start: StartRun) -> Result<Arc<str>, RunError> {
+        let mut started = self.start(start, Arc::new(Unheard)).await?;
+        started.let_go();
+        Ok(started.job_id.clone())
     }
 
     pub(crate) async fn get(
@@ -312,6 +336,7 @@ impl Inner {
             params: start.params.clone(),
             assets: start.assets,
             cache: Some(self.cache.clone()),
+            trigger_event: start.trigger_event.clone(),
             // No surface pushes values into a run yet; an input that waits for them would hold it for ever.
             pushes: false,
             ..RunOptions::default()
@@ -502,13 +527,7 @@ impl Workflows for WorkflowsInside {
                         ),
                         e => NodeError::new(e.to_string()),
                     })?;
-            let start = StartRun {
-                caller,
-                workflow,
-                params,
-                assets: AssetMode::Python,
-                job_id: None,
-            };
+            let start = StartRun::new(caller, workflow, params);
             let sink = Arc::new(Forward {
                 cx_events: cx.run.events.clone(),
                 node: cx.node.clone(),

@@ -4,7 +4,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 /// A time in microseconds, written as `2026-01-02T03:04:05.000678+00:00`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema)]
+#[schema(value_type = String, format = DateTime)]
 pub(crate) struct TimeText(pub(crate) i64);
 
 impl Serialize for TimeText {

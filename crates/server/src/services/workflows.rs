@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nodetool_engine::{Plan, PlanError};
 use nodetool_protocol::{Graph, Map, Value};
 use nodetool_sdk::Registry;
-use nodetool_store::{Page, Store, StoreError, WorkflowFilter, WorkflowRow, new_id, now_micros};
+use nodetool_store::{
+    Page, Store, StoreError, Upserted, WorkflowFilter, WorkflowRow, new_id, now_micros,
+};
 
-use super::Caller;
+use super::{Caller, Changes, Happened};
 
 /// Plans kept ready; a workflow that is not among them is planned again.
 const PLANS_KEPT: usize = 128;
@@ -79,13 +81,15 @@ pub(crate) struct WorkflowService {
     store: Store,
     registry: Arc<Registry>,
     plans: Arc<Mutex<Plans>>,
+    changes: Changes,
 }
 
 impl WorkflowService {
-    pub(crate) fn new(store: Store, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(store: Store, registry: Arc<Registry>, changes: Changes) -> Self {
         WorkflowService {
             store,
             registry,
+            changes,
             plans: Arc::default(),
         }
     }
@@ -114,6 +118,10 @@ impl WorkflowService {
         };
         let row = fill(row, save, now)?;
         self.store.insert_workflow(row.clone()).await?;
+        let owner = &caller.user_id;
+        let etag = || row.etag();
+        self.changes
+            .tell(owner, Happened::Created, "workflow", &row.id, etag);
         Ok(row)
     }
 
@@ -141,7 +149,16 @@ impl WorkflowService {
         let row = fill(row, save, now)?;
         let saved = self.store.upsert_workflow(row).await;
         self.forget(id);
-        Ok(saved?.row)
+        let Upserted { row, created } = saved?;
+        let happened = if created {
+            Happened::Created
+        } else {
+            Happened::Updated
+        };
+        let etag = || row.etag();
+        self.changes
+            .tell(&caller.user_id, happened, "workflow", id, etag);
+        Ok(row)
     }
 
     pub(crate) async fn get(
@@ -167,7 +184,11 @@ impl WorkflowService {
     pub(crate) async fn delete(&self, caller: &Caller, id: &str) -> Result<(), WorkflowError> {
         let deleted = self.store.delete_workflow(&caller.user_id, id).await;
         self.forget(id);
-        Ok(deleted?)
+        deleted?;
+        let owner = &caller.user_id;
+        self.changes
+            .tell(owner, Happened::Deleted, "workflow", id, String::new);
+        Ok(())
     }
 
     /// A workflow the caller may run, planned.
