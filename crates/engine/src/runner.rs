@@ -100,6 +100,18 @@ impl RunOutcome {
         }
     }
 
+    /// The outcome of a run that was cancelled before it began.
+    pub fn cancelled() -> Self {
+        RunOutcome {
+            status: JobStatus::Cancelled,
+            outputs: Vec::new(),
+            last: Map::new(),
+            error: None,
+            suspended: None,
+            duration: Duration::ZERO,
+        }
+    }
+
     /// The one closing message of the run.
     pub fn closing_update(&self, job_id: Arc<str>, workflow_id: Arc<str>) -> JobUpdate {
         let mut update = JobUpdate::new(self.status, job_id.clone(), workflow_id);

@@ -12,6 +12,8 @@ use crate::value::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
+    /// Waits for other jobs of its user to end; on the wire only, its row is `scheduled`.
+    Queued,
     /// Row written, not started.
     Scheduled,
     /// Nodes are at work.
@@ -34,6 +36,7 @@ impl JobStatus {
     /// The word on the wire and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
+            JobStatus::Queued => "queued",
             JobStatus::Scheduled => "scheduled",
             JobStatus::Running => "running",
             JobStatus::Suspended => "suspended",
@@ -104,6 +107,16 @@ pub enum EdgeStatus {
     Drained,
 }
 
+/// The id of a graph that is not stored is empty inside and null on the wire.
+#[expect(clippy::ref_option, reason = "the shape serde calls")]
+fn id_or_null<S: serde::Serializer>(id: &Option<Arc<str>>, s: S) -> Result<S::Ok, S::Error> {
+    id.as_ref().filter(|id| !id.is_empty()).serialize(s)
+}
+
+fn text_or_null<S: serde::Serializer>(id: &Arc<str>, s: S) -> Result<S::Ok, S::Error> {
+    Some(id).filter(|id| !id.is_empty()).serialize(s)
+}
+
 /// One message of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -125,11 +138,13 @@ pub enum JobEvent {
         /// Text so far, if any.
         chunk: String,
         /// The workflow.
+        #[serde(serialize_with = "id_or_null")]
         workflow_id: Option<Arc<str>>,
     },
     /// Life of an edge.
     EdgeUpdate {
         /// The workflow.
+        #[serde(serialize_with = "text_or_null")]
         workflow_id: Arc<str>,
         /// The edge.
         edge_id: Arc<str>,
@@ -167,6 +182,7 @@ pub enum JobEvent {
         /// The chat thread.
         thread_id: Option<Arc<str>>,
         /// The workflow.
+        #[serde(serialize_with = "id_or_null")]
         workflow_id: Option<Arc<str>>,
         /// text, audio, image, video or document.
         content_type: Arc<str>,
@@ -190,6 +206,7 @@ pub enum JobEvent {
         /// How loud.
         severity: Severity,
         /// The workflow.
+        #[serde(serialize_with = "id_or_null")]
         workflow_id: Option<Arc<str>>,
     },
     /// A line meant for the user's attention.
@@ -201,6 +218,7 @@ pub enum JobEvent {
         /// How loud.
         severity: Severity,
         /// The workflow.
+        #[serde(serialize_with = "id_or_null")]
         workflow_id: Option<Arc<str>>,
     },
     /// The values of a workflow used as a tool.
@@ -210,6 +228,7 @@ pub enum JobEvent {
         /// The chat thread.
         thread_id: Option<Arc<str>>,
         /// The workflow.
+        #[serde(serialize_with = "id_or_null")]
         workflow_id: Option<Arc<str>>,
         /// Values by handle.
         result: Map,
@@ -221,6 +240,7 @@ pub enum JobEvent {
         /// The chat thread.
         thread_id: Option<Arc<str>>,
         /// The workflow.
+        #[serde(serialize_with = "id_or_null")]
         workflow_id: Option<Arc<str>>,
     },
 }
@@ -233,6 +253,7 @@ pub struct JobUpdate {
     /// The job.
     pub job_id: Option<Arc<str>>,
     /// The workflow.
+    #[serde(serialize_with = "id_or_null")]
     pub workflow_id: Option<Arc<str>>,
     /// A sentence for people.
     pub message: Option<String>,
@@ -246,6 +267,15 @@ pub struct JobUpdate {
     pub run_state: Option<RunState>,
     /// On completed: seconds.
     pub duration: Option<f64>,
+    /// On queued: how many jobs come first, this one included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<usize>,
+    /// On failed, where a program should tell causes apart: `NOT_FOUND`, `INVALID_INPUT`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<&'static str>,
+    /// On failed: what is wrong with the graph.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub validation_issues: Vec<Map>,
 }
 
 impl JobUpdate {
@@ -261,6 +291,9 @@ impl JobUpdate {
             traceback: None,
             run_state: None,
             duration: None,
+            queue_position: None,
+            error_code: None,
+            validation_issues: Vec::new(),
         }
     }
 }
@@ -300,6 +333,7 @@ pub struct NodeUpdate {
     /// On running and completed: property values.
     pub properties: Option<Map>,
     /// The workflow.
+    #[serde(serialize_with = "id_or_null")]
     pub workflow_id: Option<Arc<str>>,
 }
 
@@ -319,6 +353,7 @@ pub struct OutputUpdate {
     /// Free.
     pub metadata: Map,
     /// The workflow.
+    #[serde(serialize_with = "id_or_null")]
     pub workflow_id: Option<Arc<str>>,
 }
 

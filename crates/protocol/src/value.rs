@@ -163,6 +163,31 @@ impl Value {
         }
     }
 
+    /// About how many bytes of memory this holds: the lengths of texts and bytes, with a cell for each value, a few
+    /// levels deep. For bounding what is kept, not for exact sums.
+    pub fn weight(&self) -> usize {
+        fn weigh(value: &Value, levels: u32) -> usize {
+            const CELL: usize = size_of::<Value>();
+            // A key, its hash and its place in the table.
+            const ENTRY: usize = 2 * CELL;
+            match value {
+                Value::Str(s) => CELL + s.len(),
+                Value::Bytes(b) => CELL + b.len(),
+                Value::List(items) if levels > 0 => {
+                    CELL + items.iter().map(|v| weigh(v, levels - 1)).sum::<usize>()
+                }
+                Value::List(items) => CELL * (1 + items.len()),
+                Value::Map(map) if levels > 0 => map
+                    .iter()
+                    .map(|(k, v)| ENTRY + k.len() + weigh(v, levels - 1))
+                    .sum::<usize>(),
+                Value::Map(map) => CELL + ENTRY * map.len(),
+                Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => CELL,
+            }
+        }
+        weigh(self, 3)
+    }
+
     /// A short rendering for error texts, cut to `max` characters.
     pub fn preview(&self, max: usize) -> String {
         let mut out = String::new();

@@ -3,7 +3,7 @@
 mod accounts;
 mod assets;
 mod changes;
-mod events;
+mod feeds;
 mod jobs;
 mod outbox;
 mod schemas;
@@ -13,8 +13,10 @@ mod workflows;
 pub(crate) use accounts::Caller;
 pub(crate) use assets::LocalAssets;
 pub(crate) use changes::{Changes, Happened};
-pub(crate) use events::{EventStream, channel};
-pub(crate) use jobs::{JobService, JobServiceParts, RunError, StartRun, Started};
+pub(crate) use feeds::{Feed, Feeds, From as WatchFrom, Kept, Subject, Taken};
+pub(crate) use jobs::{
+    ActiveJob, Followed, InputError, JobService, JobServiceParts, Limits, RunError, StartRun,
+};
 pub(crate) use outbox::{ListJobs, TimeText};
 pub(crate) use schemas::interface_schemas;
 pub(crate) use scripts::{CHILD_COMMAND, SandboxedScripts};

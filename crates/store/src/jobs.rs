@@ -42,6 +42,20 @@ impl Store {
         })
     }
 
+    /// Stores a new job and waits until that is committed; returns its version.
+    ///
+    /// # Errors
+    /// As [`insert_job`](Self::insert_job).
+    pub async fn add_job(&self, job: NewJob) -> Result<i64, StoreError> {
+        check_id("id", &job.id)?;
+        if job.status.is_terminal() {
+            return Err(bad_status(job.status, "a new job cannot have ended"));
+        }
+        let bytes = job.text_bytes();
+        self.write(KIND, bytes, move |db| statements::insert(db, &job))
+            .await
+    }
+
     /// Stores a job that has already ended, with one write, and waits until that is committed. The row is what
     /// [`insert_job`](Self::insert_job) and [`finish_job`](Self::finish_job) would leave.
     ///

@@ -14,7 +14,9 @@ use nodetool_sdk::{BoxFuture, EventSink, RunCx, Variables};
 use super::progress::Progress;
 use super::{EXIT_USAGE, document, faults, show};
 use crate::node_services::{self, NodeServices};
-use crate::services::channel;
+use tokio::sync::Notify;
+
+use crate::services::{Feed, Kept, Subject, Taken, WatchFrom};
 
 /// The run was ended by Ctrl-C.
 const EXIT_CANCELLED: u8 = 130;
@@ -144,8 +146,15 @@ impl Run {
             assets: folder.join("assets"),
             allow_hosts: self.allow_hosts.clone(),
         };
-        let (sink, mut stream) = channel();
         let job_id: Arc<str> = nodetool_store::new_id().into();
+        let subject = Subject {
+            job_id: job_id.clone(),
+            workflow_id: "".into(),
+            user_id: "1".into(),
+        };
+        let feed = Arc::new(Feed::new(subject, 1, u64::MAX, Kept::default()));
+        let wake = Arc::new(Notify::new());
+        let mut watch = feed.watch(WatchFrom::Lossless, wake.clone());
         let cx = Arc::new(RunCx {
             job_id: job_id.clone(),
             workflow_id: "".into(),
@@ -154,7 +163,7 @@ impl Run {
             services: node_services.build()?,
             variables: Variables::default(),
             workspace: self.workspace.clone(),
-            events: sink.clone(),
+            events: feed.clone(),
         });
         let total = plan.len();
         let options = RunOptions {
@@ -165,7 +174,7 @@ impl Run {
         };
         let runner = Runner::new(plan, cx, options);
         let handle = runner.handle();
-        sink.emit(JobEvent::JobUpdate(JobUpdate::new(
+        feed.emit(JobEvent::JobUpdate(JobUpdate::new(
             JobStatus::Running,
             job_id.clone(),
             "".into(),
@@ -187,22 +196,20 @@ impl Run {
         let mut progress =
             (std::io::stderr().is_terminal() && interactive).then(|| Progress::new(total));
         let mut outcome = None;
-        let mut sink = Some(sink);
         loop {
             tokio::select! {
                 ended = &mut end, if outcome.is_none() => {
                     let (how, result) = ended;
                     let update = result.closing_update(job_id.clone(), "".into());
-                    if let Some(sink) = sink.take() {
-                        sink.emit(JobEvent::JobUpdate(update));
-                    }
+                    feed.emit(JobEvent::JobUpdate(update));
                     outcome = Some((how, result));
                     end = Box::pin(std::future::pending());
                 }
-                batch = stream.next_batch() => match batch {
-                    Some(batch) => for event in batch {
-                        self.tell(&event, progress.as_mut())?;
-                        if matches!(&event, JobEvent::JobUpdate(u) if u.status != JobStatus::Running) {
+                taken = watch.next(&wake, 256) => match taken {
+                    Taken::Frames(frames) => for frame in frames {
+                        let event = &frame.event;
+                        self.tell(event, progress.as_mut())?;
+                        if matches!(event, JobEvent::JobUpdate(u) if u.status != JobStatus::Running) {
                             let _ = std::fs::remove_dir_all(&folder);
                             let (how, result) = outcome.take().context("the run ended without an outcome")?;
                             if let Some(p) = &mut progress {
@@ -211,7 +218,7 @@ impl Run {
                             return self.finish(how, &result, interactive);
                         }
                     },
-                    None => bail!("the run ended without its closing message"),
+                    Taken::Snapshot(_) | Taken::Ended | Taken::Nothing => bail!("the run ended without its closing message"),
                 },
             }
         }

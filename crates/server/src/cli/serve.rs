@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, LogFormat, Overrides, private_folder};
 use crate::http::{self, App, Surface};
 use crate::node_services::{self, NodeServices};
-use crate::services::{Changes, JobService, JobServiceParts, WorkflowService};
+use crate::services::{Changes, Feeds, JobService, JobServiceParts, Limits, WorkflowService};
 
 /// Start the server
 #[derive(Debug, clap::Args)]
@@ -143,6 +143,9 @@ fn house(
         workflows: workflows.clone(),
         services: node_services.build()?,
         workspace: config.workspace(),
+        changes: changes.clone(),
+        feeds: Feeds::default(),
+        limits: Limits::default(),
     });
     let app = App {
         workflows,

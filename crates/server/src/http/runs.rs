@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use nodetool_engine::{AssetMode, RunOutcome};
 use nodetool_protocol::{JobStatus, Map, Value, encode_data_uri};
+use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -14,7 +15,7 @@ use super::error::FieldError;
 use super::extract::{JsonBody, Path, Query};
 use super::streams::{Framing, stream_response};
 use super::{ApiError, AppState, Refusal, json};
-use crate::services::{Caller, StartRun, channel};
+use crate::services::{Caller, StartRun};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -184,9 +185,9 @@ async fn start_of(
 }
 
 async fn events(app: &AppState, start: StartRun, framing: Framing) -> Result<Response, ApiError> {
-    let (sink, stream) = channel();
-    let started = app.jobs.start(start, sink).await?;
-    Ok(stream_response(stream, started, framing))
+    let wake = Arc::new(Notify::new());
+    let run = app.jobs.follow(start, wake.clone()).await?;
+    Ok(stream_response(run, wake, framing))
 }
 
 /// The last value of each output, or the error of the run.

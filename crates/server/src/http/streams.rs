@@ -1,7 +1,7 @@
 //! A run's messages as a response body: NDJSON lines or server-sent events.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -10,13 +10,17 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use nodetool_protocol::{JobEvent, JobStatus, Map, Value};
 
-use crate::services::{EventStream, Started};
+use tokio::sync::Notify;
+
+use crate::services::{Followed, Taken};
 
 /// How often an idle event stream says that it is alive.
 const PING_EVERY: Duration = Duration::from_secs(15);
 
-/// Bytes after which a piece of the body is sent; what is left of a batch waits, unwritten, until the client has taken it.
+/// About the size of a piece of the body.
 const PIECE: usize = 64 << 10;
+/// Messages in a piece at most.
+const TAKEN: usize = 256;
 
 /// How messages are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,25 +31,27 @@ pub(super) enum Framing {
     Events,
 }
 
+/// Whether a stream ends with this status.
+fn closes(status: JobStatus) -> bool {
+    status.is_terminal() || status == JobStatus::Suspended
+}
+
 struct Streaming {
-    events: EventStream,
-    /// Messages that have come and are not written yet.
-    batch: VecDeque<JobEvent>,
-    framing: Framing,
     /// Cancels the run when the client goes away before its end.
-    started: Started,
+    run: Followed,
+    wake: Arc<Notify>,
+    framing: Framing,
     /// Values by output name, for the closing event.
     results: Map,
     ended: bool,
 }
 
 /// The response of a run that streams.
-pub(super) fn stream_response(events: EventStream, started: Started, framing: Framing) -> Response {
+pub(super) fn stream_response(run: Followed, wake: Arc<Notify>, framing: Framing) -> Response {
     let state = Streaming {
-        events,
-        batch: VecDeque::new(),
+        run,
+        wake,
         framing,
-        started,
         results: Map::new(),
         ended: false,
     };
@@ -53,26 +59,8 @@ pub(super) fn stream_response(events: EventStream, started: Started, framing: Fr
         if s.ended {
             return None;
         }
-        if s.batch.is_empty() {
-            match tokio::time::timeout(PING_EVERY, s.events.next_batch()).await {
-                Ok(Some(batch)) => s.batch = batch,
-                Ok(None) => s.ended = true,
-                Err(_) => {
-                    let ping: &[u8] = match s.framing {
-                        Framing::Lines => b"",
-                        Framing::Events => b": ping\n\n",
-                    };
-                    return Some((Ok(Bytes::from_static(ping)), s));
-                }
-            }
-        }
-        let mut chunk = Vec::with_capacity((s.batch.len() * 256).min(PIECE));
-        while chunk.len() < PIECE
-            && let Some(event) = s.batch.pop_front()
-        {
-            s.write(event, &mut chunk);
-        }
-        Some((Ok::<_, Infallible>(Bytes::from(chunk)), s))
+        let piece = s.next_piece().await;
+        Some((Ok::<_, Infallible>(piece), s))
     }));
     let content_type = match framing {
         Framing::Lines => HeaderValue::from_static("application/x-ndjson"),
@@ -90,6 +78,29 @@ pub(super) fn stream_response(events: EventStream, started: Started, framing: Fr
 }
 
 impl Streaming {
+    /// What is there, as far as it fits a piece of the body; waits until there is something.
+    async fn next_piece(&mut self) -> Bytes {
+        let next = self.run.watch.next(&self.wake, TAKEN);
+        match tokio::time::timeout(PING_EVERY, next).await {
+            Ok(Taken::Frames(frames)) => {
+                let mut piece = Vec::with_capacity((frames.len() * 256).min(PIECE));
+                for frame in &frames {
+                    self.write(&frame.event, &mut piece);
+                }
+                piece.into()
+            }
+            // A follower never loses its place.
+            Ok(Taken::Snapshot(_) | Taken::Ended | Taken::Nothing) => {
+                self.ended = true;
+                Bytes::new()
+            }
+            Err(_) => Bytes::from_static(match self.framing {
+                Framing::Lines => b"",
+                Framing::Events => b": ping\n\n",
+            }),
+        }
+    }
+
     fn frame(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) {
         if self.framing == Framing::Events {
             out.extend_from_slice(b"data: ");
@@ -107,15 +118,15 @@ impl Streaming {
         });
     }
 
-    fn write(&mut self, event: JobEvent, out: &mut Vec<u8>) {
-        if let JobEvent::OutputUpdate(u) = &event {
+    fn write(&mut self, event: &JobEvent, out: &mut Vec<u8>) {
+        if let JobEvent::OutputUpdate(u) = event {
             self.results.insert(u.output_name.clone(), u.value.clone());
         }
-        match (&event, self.framing) {
+        match (event, self.framing) {
             (JobEvent::JobUpdate(_), Framing::Events) => {
                 // Flat for today's clients, with a copy under `data` for older ones.
                 self.frame(out, |w| {
-                    let flat = serde_json::to_vec(&event)?;
+                    let flat = serde_json::to_vec(event)?;
                     w.extend_from_slice(&flat[..flat.len() - 1]);
                     w.extend_from_slice(b",\"data\":");
                     w.extend_from_slice(&flat);
@@ -123,10 +134,10 @@ impl Streaming {
                     Ok(())
                 });
             }
-            _ => self.frame(out, |w| serde_json::to_writer(w, &event)),
+            _ => self.frame(out, |w| serde_json::to_writer(w, event)),
         }
-        if let JobEvent::JobUpdate(update) = &event
-            && update.status != JobStatus::Running
+        if let JobEvent::JobUpdate(update) = event
+            && closes(update.status)
         {
             self.close(update.status, update.error.clone(), out);
         }
@@ -135,7 +146,7 @@ impl Streaming {
     /// What follows the closing `job_update`.
     fn close(&mut self, status: JobStatus, error: Option<String>, out: &mut Vec<u8>) {
         let error = error.unwrap_or_else(|| format!("The run ended as {}", status.as_str()));
-        let job_id = Value::Str(self.started.job_id.clone());
+        let job_id = Value::Str(self.run.watch.feed().subject().job_id.clone());
         let last = match (self.framing, status) {
             (Framing::Lines, JobStatus::Completed) => {
                 Value::map([("type", "job_completed".into()), ("job_id", job_id)])
@@ -155,6 +166,6 @@ impl Streaming {
         if self.framing == Framing::Events {
             out.extend_from_slice(b"data: [DONE]\n\n");
         }
-        self.started.let_go();
+        self.run.let_go();
     }
 }

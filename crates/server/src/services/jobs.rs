@@ -1,34 +1,46 @@
 //! Runs of workflows: the only writer of job rows, the owner of every run at work.
+//!
+//! A run somebody waits for with nothing but its outputs (`run`) goes without messages and, when it is quick, with one
+//! write. Every other run has a [`Feed`] of numbered messages that any number of listeners follow, and an [`Attempt`]
+//! that sees it through: its turn in the queue, its messages, its checkpoints, its end.
 
 use std::collections::HashMap;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nodetool_engine::{
     AssetMode, ResultCache, RunHandle, RunOptions, RunOutcome, Runner, Unheard, tell_rejection,
 };
-use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
-use nodetool_sdk::services::{Services, Workflows};
-use nodetool_sdk::{BoxFuture, EventSink, NodeCx, NodeError, RunCx, Severity, Variables};
+use nodetool_protocol::{JobStatus, Map, Value};
+use nodetool_sdk::services::Services;
+use nodetool_sdk::{EventSink, RunCx, Variables};
 use nodetool_store::{
-    Expected, FinishJob, JobFilter, JobRow, NewJob, Page, StatusChange, Store, StoreError,
-    Suspension, new_id, now_micros,
+    Expected, FinishJob, JobFilter, JobRow, NewJob, Page, Store, StoreError, new_id, now_micros,
 };
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{Caller, ListJobs, Loaded, WorkflowError, WorkflowService};
+use super::feeds::{Feed, Feeds, From, Subject, Watch};
+use super::{Caller, Changes, Happened, ListJobs, Loaded, WorkflowError, WorkflowService};
+use attempt::{Attempt, Command};
+use detached::Detached;
+use nested::{Nests, WorkflowsInside};
+use queue::{Ask, Queue};
 
-/// How deep workflows may run workflows.
-const MAX_DEPTH: u32 = 16;
-/// How many workflows may be at work inside one run at the same time; a few that run themselves multiply without end.
-const MAX_NESTED: usize = 256;
+mod attempt;
+mod detached;
+mod nested;
+mod queue;
+
+pub(crate) use queue::Limits;
+
 /// Largest parameters that are kept with a job.
 const PARAMS_KEPT: usize = 4 << 20;
 /// A run that nobody was told of and that ends within this time is stored with one commit instead of two.
 const QUICK: Duration = Duration::from_millis(2);
+/// Message numbers the first attempt at a job may give out before the store has to know of more.
+const FIRST_NUMBERS: u64 = 64 << 10;
 
 /// Why a run could not be made or stored.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +55,15 @@ pub(crate) enum RunError {
     ShuttingDown,
 }
 
+/// Why a value did not reach an input of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("No active job/context")]
+    NoJob,
+    #[error("Invalid input name")]
+    NoInput,
+}
+
 /// What to run and for whom.
 pub(crate) struct StartRun {
     pub(crate) caller: Caller,
@@ -52,6 +73,14 @@ pub(crate) struct StartRun {
     pub(crate) job_id: Option<String>,
     /// Event for a trigger node of the workflow: the node's id and the payload.
     pub(crate) trigger_event: Option<(Arc<str>, Value)>,
+    /// Its streaming inputs stay open for values that come while it runs.
+    pub(crate) pushes: bool,
+    /// It counts against the user's limit and waits for its turn.
+    pub(crate) limited: bool,
+    /// It may run beside other runs of its workflow.
+    pub(crate) concurrent: bool,
+    /// The values of its result say their types.
+    pub(crate) explicit_types: bool,
 }
 
 impl StartRun {
@@ -64,30 +93,42 @@ impl StartRun {
             assets: AssetMode::Python,
             job_id: None,
             trigger_event: None,
+            pushes: false,
+            limited: false,
+            concurrent: false,
+            explicit_types: false,
         }
     }
 }
 
-/// A run at work for somebody: dropping this cancels it.
-pub(crate) struct Started {
-    pub(crate) job_id: Arc<str>,
-    /// The grip on it; nothing when its graph could not be planned.
-    handle: Option<RunHandle>,
+/// A run that lives as long as somebody follows it: dropping this cancels it.
+pub(crate) struct Followed {
+    pub(crate) watch: Watch,
+    live: Option<Arc<Live>>,
 }
 
-impl Started {
-    /// The run has ended, or goes on without its starter.
+impl Followed {
+    /// The run has ended.
     pub(crate) fn let_go(&mut self) {
-        self.handle = None;
+        self.live = None;
     }
 }
 
-impl Drop for Started {
+impl Drop for Followed {
     fn drop(&mut self) {
-        if let Some(handle) = &self.handle {
-            handle.cancel();
+        if let Some(live) = &self.live {
+            live.cancel();
         }
     }
+}
+
+/// A job that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct ActiveJob {
+    pub(crate) job_id: Arc<str>,
+    pub(crate) workflow_id: Arc<str>,
+    pub(crate) status: JobStatus,
+    pub(crate) started_at: i64,
 }
 
 /// What the service is made of.
@@ -96,6 +137,9 @@ pub(crate) struct JobServiceParts {
     pub(crate) workflows: WorkflowService,
     pub(crate) services: Services,
     pub(crate) workspace: std::path::PathBuf,
+    pub(crate) changes: Changes,
+    pub(crate) feeds: Feeds,
+    pub(crate) limits: Limits,
 }
 
 struct Inner {
@@ -103,18 +147,42 @@ struct Inner {
     workflows: WorkflowService,
     services: Services,
     workspace: std::path::PathBuf,
+    changes: Changes,
+    feeds: Feeds,
+    queue: Queue,
     cache: Arc<ResultCache>,
     tasks: TaskTracker,
-    running: Mutex<HashMap<Arc<str>, RunHandle>>,
-    nested: Mutex<HashMap<Arc<str>, Nest>>,
+    running: Mutex<HashMap<Arc<str>, Arc<Live>>>,
+    nests: Nests,
 }
 
-/// The workflows at work inside one run.
-#[derive(Default)]
-struct Nest {
-    at_work: usize,
-    /// There were too many once: no more start until all have ended, so that a run that multiplies comes to its end.
-    overrun: bool,
+/// The grip on a job that has not ended.
+struct Live {
+    subject: Subject,
+    started_at: i64,
+    feed: Option<Arc<Feed>>,
+    /// There once its run is made.
+    handle: OnceLock<RunHandle>,
+    cancelled: CancellationToken,
+    /// What its attempt is told; a run without messages takes no orders.
+    commands: Option<mpsc::Sender<Command>>,
+}
+
+impl Live {
+    fn cancel(&self) {
+        self.cancelled.cancel();
+        if let Some(handle) = self.handle.get() {
+            handle.cancel();
+        }
+    }
+
+    /// The run is made; one that was cancelled meanwhile hears of it now.
+    fn made(&self, handle: RunHandle) {
+        let handle = self.handle.get_or_init(|| handle);
+        if self.cancelled.is_cancelled() {
+            handle.cancel();
+        }
+    }
 }
 
 /// Starts, watches and ends runs.
@@ -131,10 +199,13 @@ impl JobService {
                 workflows: parts.workflows,
                 services,
                 workspace: parts.workspace,
+                changes: parts.changes,
+                feeds: parts.feeds,
+                queue: Queue::new(parts.limits),
                 cache: Arc::default(),
                 tasks: TaskTracker::new(),
                 running: Mutex::default(),
-                nested: Mutex::default(),
+                nests: Nests::default(),
             }
         }))
     }
@@ -145,35 +216,121 @@ impl JobService {
             return Err(RunError::ShuttingDown);
         }
         let inner = self.0.clone();
-        let work = Box::pin(async move { inner.run_quietly(start).await });
-        Detached {
-            work: Some(work),
-            _counted: self.0.tasks.token(),
-            tasks: self.0.tasks.clone(),
-        }
-        .await
+        Detached::new(&self.0.tasks, async move { inner.run_quietly(start).await }).await
     }
 
-    /// Stores the job and starts the run; its messages go to `events`, the closing one last.
-    pub(crate) async fn start(
+    /// Stores the job, starts it or gets it in line; it goes on by itself.
+    pub(crate) async fn start(&self, start: StartRun) -> Result<Arc<Feed>, RunError> {
+        let (live, _) = self.begin(start, None).await?;
+        live.feed.clone().ok_or(RunError::ShuttingDown)
+    }
+
+    /// Stores the job and starts it for somebody who follows every message and without whom it ends.
+    pub(crate) async fn follow(
         &self,
         start: StartRun,
-        events: Arc<dyn EventSink>,
-    ) -> Result<Started, RunError> {
+        wake: Arc<Notify>,
+    ) -> Result<Followed, RunError> {
+        let (live, watch) = self.begin(start, Some(wake)).await?;
+        let watch = watch.ok_or(RunError::ShuttingDown)?;
+        let live = Some(live);
+        Ok(Followed { watch, live })
+    }
+
+    async fn begin(
+        &self,
+        start: StartRun,
+        follower: Option<Arc<Notify>>,
+    ) -> Result<(Arc<Live>, Option<Watch>), RunError> {
         if self.0.tasks.is_closed() {
             return Err(RunError::ShuttingDown);
         }
+        let inner = self.0.clone();
         // A caller that goes away while the row is written must not leave a row without a run.
-        let begun = self.0.tasks.spawn(self.0.clone().begin(start, events));
-        begun.await.map_err(|_| RunError::ShuttingDown)?
+        Detached::new(&self.0.tasks, inner.begin(start, follower)).await
     }
 
-    /// Stores the job and starts its run, which goes on by itself; answers the job's id.
-    #[expect(dead_code, reason = "for what starts runs by itself")]
-    pub(crate) async fn submit(&self, start: StartRun) -> Result<Arc<str>, RunError> {
-        let mut started = self.start(start, Arc::new(Unheard)).await?;
-        started.let_go();
-        Ok(started.job_id.clone())
+    /// The messages of a job of the caller's that is at work or ended lately.
+    pub(crate) fn feed(&self, caller: &Caller, job_id: &str) -> Option<Arc<Feed>> {
+        self.0.feeds.get(&caller.user_id, job_id)
+    }
+
+    /// The caller's jobs that have not ended, oldest first.
+    pub(crate) fn active(&self, caller: &Caller) -> Vec<ActiveJob> {
+        let mut jobs: Vec<ActiveJob> = self
+            .0
+            .running()
+            .values()
+            .filter(|live| *live.subject.user_id == *caller.user_id)
+            .map(|live| ActiveJob {
+                job_id: live.subject.job_id.clone(),
+                workflow_id: live.subject.workflow_id.clone(),
+                status: live
+                    .feed
+                    .as_ref()
+                    .and_then(|f| f.status())
+                    .unwrap_or(JobStatus::Running),
+                started_at: live.started_at,
+            })
+            .collect();
+        jobs.sort_by(|a, b| (a.started_at, &a.job_id).cmp(&(b.started_at, &b.job_id)));
+        jobs
+    }
+
+    fn live(&self, caller: &Caller, job_id: &str) -> Option<Arc<Live>> {
+        let live = self.0.running().get(job_id)?.clone();
+        (*live.subject.user_id == *caller.user_id).then_some(live)
+    }
+
+    /// Pushes a value into a streaming input of a run.
+    pub(crate) async fn push_input(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        input: &str,
+        handle: &str,
+        value: Value,
+    ) -> Result<(), InputError> {
+        let live = self.live(caller, job_id).ok_or(InputError::NoJob)?;
+        let run = live.handle.get().ok_or(InputError::NoJob)?;
+        let taken = run.push_input(input, handle, value).await;
+        taken.then_some(()).ok_or(InputError::NoInput)
+    }
+
+    /// Ends a streaming input of a run.
+    pub(crate) async fn end_input(
+        &self,
+        caller: &Caller,
+        job_id: &str,
+        input: &str,
+    ) -> Result<(), InputError> {
+        let live = self.live(caller, job_id).ok_or(InputError::NoJob)?;
+        let run = live.handle.get().ok_or(InputError::NoJob)?;
+        let ended = run.end_input(input).await;
+        ended.then_some(()).ok_or(InputError::NoInput)
+    }
+
+    /// Asks a job to end; `false` when the caller has no such job or it has ended.
+    pub(crate) async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<bool, StoreError> {
+        if let Some(live) = self.live(caller, job_id) {
+            live.cancel();
+            return Ok(true);
+        }
+        // A job that sleeps in its row only: suspended, or paused by an earlier process.
+        let row = self.get(caller, job_id).await?;
+        let Some(row) = row.filter(|row| !row.status.is_terminal()) else {
+            return Ok(false);
+        };
+        let cancelled = nodetool_store::JobStatus::Cancelled;
+        let expected = Expected::Version(row.version);
+        let end = FinishJob::new(job_id, expected, cancelled, now_micros());
+        match self.0.store.finish_job(end).await {
+            Ok(_) => {}
+            Err(StoreError::AlreadyEnded { .. } | StoreError::Conflict { .. }) => return Ok(false),
+            Err(e) => return Err(e),
+        }
+        self.0.told(&caller.user_id, Happened::Updated, job_id);
+        Ok(true)
     }
 
     pub(crate) async fn get(
@@ -211,9 +368,9 @@ impl JobService {
             .await
             .is_err()
         {
-            let left: Vec<RunHandle> = self.0.running().values().cloned().collect();
+            let left: Vec<Arc<Live>> = self.0.running().values().cloned().collect();
             tracing::warn!(jobs = left.len(), "cancelling jobs that are still at work");
-            left.iter().for_each(RunHandle::cancel);
+            left.iter().for_each(|live| live.cancel());
             let _ = tokio::time::timeout(Duration::from_secs(2), self.0.tasks.wait()).await;
         }
     }
@@ -232,71 +389,68 @@ async fn execute(runner: Option<Runner>, workflow: &Loaded, cx: &RunCx) -> RunOu
 }
 
 impl Inner {
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, RunHandle>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Live>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores the job and hands its run to a task.
+    fn told(&self, user_id: &str, happened: Happened, job_id: &str) {
+        self.changes
+            .tell(user_id, happened, "job", job_id, String::new);
+    }
+
+    /// Stores the job and hands its attempt to a task.
     async fn begin(
         self: Arc<Self>,
         start: StartRun,
-        events: Arc<dyn EventSink>,
-    ) -> Result<Started, RunError> {
-        let job = self.prepare(&start);
-        let job_id: Arc<str> = job.id.as_str().into();
+        follower: Option<Arc<Notify>>,
+    ) -> Result<(Arc<Live>, Option<Watch>), RunError> {
+        let mut job = self.prepare(&start);
+        let subject = Subject {
+            job_id: job.id.as_str().into(),
+            workflow_id: start.workflow.id.clone(),
+            user_id: start.caller.user_id.as_str().into(),
+        };
+        let place = start.limited.then(|| {
+            self.queue.enter(Ask {
+                job_id: subject.job_id.clone(),
+                user_id: subject.user_id.clone(),
+                workflow_id: subject.workflow_id.clone(),
+                concurrent: start.concurrent,
+            })
+        });
+        if place.as_ref().is_some_and(|(_, at)| *at.borrow() > 0) {
+            job.status = nodetool_store::JobStatus::Scheduled;
+        }
+        let started_at = job.started_at;
         // The id is told to a client, so the row comes first; an id of the client's may be taken.
-        self.store.insert_job(job)?.await.map_err(|e| match e {
+        self.store.add_job(job).await.map_err(|e| match e {
             StoreError::AlreadyExists { id, .. } => RunError::Taken(id),
             e => e.into(),
         })?;
-        let (runner, cx) = self.runner(&start, job_id.clone(), events.clone(), 0);
-        let handle = runner.as_ref().map(Runner::handle);
-        if let Some(handle) = &handle {
-            self.running().insert(job_id.clone(), handle.clone());
-        }
-        let (inner, id) = (self.clone(), job_id.clone());
-        self.tasks.spawn(async move {
-            events.emit(JobEvent::JobUpdate(JobUpdate::new(
-                JobStatus::Running,
-                id.clone(),
-                cx.workflow_id.clone(),
-            )));
-            let outcome = execute(runner, &start.workflow, &cx).await;
-            if let Some(error) = &outcome.error {
-                let message = error.clone();
-                let workflow_id = Some(cx.workflow_id.clone());
-                events.emit(JobEvent::Error {
-                    message,
-                    thread_id: None,
-                    workflow_id,
-                });
-            }
-            let stored = inner.finish(&id, &outcome).await;
-            inner.running().remove(&id);
-            let mut update = outcome.closing_update(id.clone(), cx.workflow_id.clone());
-            if let Err(e) = stored {
-                tracing::error!(job.id = %id, error = %e, "the end of a job could not be stored");
-                update.status = JobStatus::Failed;
-                update.error = Some("The result could not be stored".into());
-            }
-            events.emit(JobEvent::JobUpdate(update));
+        self.told(&subject.user_id, Happened::Created, &subject.job_id);
+        let feed = self.feeds.open(subject.clone(), 1, FIRST_NUMBERS);
+        let watch = follower.map(|wake| feed.watch(From::Lossless, wake));
+        let (commands, orders) = mpsc::channel(8);
+        let live = Arc::new(Live {
+            subject,
+            started_at,
+            feed: Some(feed.clone()),
+            handle: OnceLock::new(),
+            cancelled: CancellationToken::new(),
+            commands: Some(commands),
         });
-        Ok(Started { job_id, handle })
-    }
-
-    /// Counts a workflow into the run it works for; nothing when there are too many already.
-    fn nest(self: &Arc<Self>, job_id: &Arc<str>) -> Option<Nested> {
-        let mut runs = self.nested.lock().unwrap_or_else(PoisonError::into_inner);
-        let nest = runs.entry(job_id.clone()).or_default();
-        nest.overrun |= nest.at_work >= MAX_NESTED;
-        if nest.overrun {
-            return None;
-        }
-        nest.at_work += 1;
-        Some(Nested {
+        self.running()
+            .insert(live.subject.job_id.clone(), live.clone());
+        let attempt = Attempt {
             inner: self.clone(),
-            job_id: job_id.clone(),
-        })
+            live: live.clone(),
+            feed,
+            start,
+            place,
+            orders,
+        };
+        self.tasks.spawn(attempt.see_through());
+        Ok((live, watch))
     }
 
     fn prepare(&self, start: &StartRun) -> NewJob {
@@ -337,8 +491,8 @@ impl Inner {
             assets: start.assets,
             cache: Some(self.cache.clone()),
             trigger_event: start.trigger_event.clone(),
-            // No surface pushes values into a run yet; an input that waits for them would hold it for ever.
-            pushes: false,
+            // An input that waits for values nobody can push would hold the run for ever.
+            pushes: start.pushes,
             ..RunOptions::default()
         };
         let runner = start
@@ -355,9 +509,22 @@ impl Inner {
         let job = self.prepare(&start);
         let id = job.id.clone();
         let (runner, cx) = self.runner(&start, id.as_str().into(), Arc::new(Unheard), 0);
+        let live = Arc::new(Live {
+            subject: Subject {
+                job_id: cx.job_id.clone(),
+                workflow_id: cx.workflow_id.clone(),
+                user_id: cx.user_id.clone(),
+            },
+            started_at: job.started_at,
+            feed: None,
+            handle: OnceLock::new(),
+            cancelled: CancellationToken::new(),
+            commands: None,
+        });
         if let Some(runner) = &runner {
-            self.running().insert(cx.job_id.clone(), runner.handle());
+            live.made(runner.handle());
         }
+        self.running().insert(cx.job_id.clone(), live);
         let _listed = Unlist {
             inner: self,
             id: cx.job_id.clone(),
@@ -383,60 +550,8 @@ impl Inner {
             }
             (None, _) => self.finish(&id, &outcome).await?,
         }
+        self.told(&cx.user_id, Happened::Created, &id);
         Ok(outcome)
-    }
-
-    /// How a job's row ends; nothing for one that waits to be resumed.
-    fn ending(&self, id: &str, outcome: &RunOutcome) -> Option<FinishJob> {
-        let status = match outcome.status {
-            JobStatus::Suspended => return None,
-            JobStatus::Completed => nodetool_store::JobStatus::Completed,
-            JobStatus::Cancelled => nodetool_store::JobStatus::Cancelled,
-            _ => nodetool_store::JobStatus::Failed,
-        };
-        let mut finish = FinishJob::new(id, Expected::NotEnded, status, now_micros());
-        finish.error.clone_from(&outcome.error);
-        Some(finish)
-    }
-
-    async fn finish(&self, id: &str, outcome: &RunOutcome) -> Result<(), StoreError> {
-        if let Some(end) = self.ending(id, outcome) {
-            return self.store.finish_job(end).await.map(drop);
-        }
-        let suspended = nodetool_store::JobStatus::Suspended;
-        let mut change = StatusChange::new(id, Expected::NotEnded, suspended, now_micros());
-        change.suspension = outcome
-            .suspended
-            .as_ref()
-            .map(|(node, reason, state)| Suspension {
-                node_id: node.to_string(),
-                reason: reason.clone(),
-                state: serde_json::to_string(state).unwrap_or_else(|_| "{}".into()),
-                metadata: "{}".into(),
-            });
-        self.store.set_job_status(change).await.map(drop)
-    }
-}
-
-/// A workflow at work inside a run.
-struct Nested {
-    inner: Arc<Inner>,
-    job_id: Arc<str>,
-}
-
-impl Drop for Nested {
-    fn drop(&mut self) {
-        let mut runs = self
-            .inner
-            .nested
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(nest) = runs.get_mut(&self.job_id) {
-            nest.at_work -= 1;
-            if nest.at_work == 0 {
-                runs.remove(&self.job_id);
-            }
-        }
     }
 }
 
@@ -449,183 +564,5 @@ struct Unlist<'a> {
 impl Drop for Unlist<'_> {
     fn drop(&mut self) {
         self.inner.running().remove(&self.id);
-    }
-}
-
-/// Work done in the caller's task for as long as the caller waits, and in a task of its own after that.
-struct Detached<T: Send + 'static> {
-    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
-    /// The end of the server waits for this work while it is done in the caller's task, too.
-    _counted: TaskTrackerToken,
-    tasks: TaskTracker,
-}
-
-impl<T: Send + 'static> Future for Detached<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let Some(work) = &mut self.work else {
-            return Poll::Pending;
-        };
-        let poll = work.as_mut().poll(cx);
-        if poll.is_ready() {
-            self.work = None;
-        }
-        poll
-    }
-}
-
-impl<T: Send + 'static> Drop for Detached<T> {
-    fn drop(&mut self) {
-        if let Some(work) = self.work.take() {
-            self.tasks.spawn(work);
-        }
-    }
-}
-
-/// Runs workflows inside workflows.
-struct WorkflowsInside(std::sync::Weak<Inner>);
-
-impl Workflows for WorkflowsInside {
-    fn run<'a>(
-        &'a self,
-        workflow_id: &'a str,
-        params: Map,
-        cx: &'a NodeCx,
-        on_output: &'a mut (dyn FnMut(Arc<str>, Value) + Send),
-    ) -> BoxFuture<'a, Result<(), NodeError>> {
-        Box::pin(async move {
-            let Some(inner) = self.0.upgrade() else {
-                return Err(NodeError::Stopped);
-            };
-            let depth = cx.run.depth + 1;
-            if depth > MAX_DEPTH {
-                let text = format!(
-                    "Workflows run workflows more than {MAX_DEPTH} deep; is '{workflow_id}' running itself?"
-                );
-                return Err(NodeError::new(text));
-            }
-            let Some(_counted) = inner.nest(&cx.run.job_id) else {
-                let text = format!(
-                    "More than {MAX_NESTED} workflows are at work inside this run at the same time; is '{workflow_id}' \
-                     running itself?"
-                );
-                return Err(NodeError::new(text));
-            };
-            let caller = Caller {
-                user_id: cx.run.user_id.to_string(),
-            };
-            let workflow =
-                inner
-                    .workflows
-                    .load(&caller, workflow_id)
-                    .await
-                    .map_err(|e| match e {
-                        WorkflowError::NotFound => NodeError::bad(
-                            "workflow_id",
-                            format!("there is no workflow '{workflow_id}'"),
-                        ),
-                        e => NodeError::new(e.to_string()),
-                    })?;
-            let start = StartRun::new(caller, workflow, params);
-            let sink = Arc::new(Forward {
-                cx_events: cx.run.events.clone(),
-                node: cx.node.clone(),
-                outer: cx.run.workflow_id.clone(),
-            });
-            let (runner, run_cx) = inner.runner(&start, cx.run.job_id.clone(), sink, depth);
-            let outcome = execute(runner, &start.workflow, &run_cx).await;
-            if let Some(error) = outcome.error {
-                return Err(NodeError::new(error));
-            }
-            for (name, values) in outcome.outputs {
-                values.into_iter().for_each(|v| on_output(name.clone(), v));
-            }
-            Ok(())
-        })
-    }
-}
-
-/// What of a nested run's messages the outer run shows (engine spec 4.21, FIX-31).
-struct Forward {
-    cx_events: Arc<dyn EventSink>,
-    node: Arc<nodetool_sdk::NodeInfo>,
-    outer: Arc<str>,
-}
-
-impl EventSink for Forward {
-    fn emit(&self, event: JobEvent) {
-        let (node_id, workflow_id) = (self.node.id.clone(), Some(self.outer.clone()));
-        let node_name = self.node.title.clone();
-        let forwarded = match event {
-            JobEvent::PreviewUpdate { .. } => event,
-            JobEvent::NodeProgress {
-                progress,
-                total,
-                chunk,
-                ..
-            } => JobEvent::NodeProgress {
-                node_id,
-                node_name,
-                progress,
-                total,
-                chunk,
-                workflow_id,
-            },
-            JobEvent::LogUpdate {
-                content, severity, ..
-            } => JobEvent::LogUpdate {
-                node_id,
-                node_name,
-                content,
-                severity,
-                workflow_id,
-            },
-            JobEvent::Chunk {
-                thread_id,
-                content_type,
-                content,
-                content_metadata,
-                done,
-                thinking,
-                ..
-            } => {
-                let node_id = Some(node_id);
-                JobEvent::Chunk {
-                    node_id,
-                    thread_id,
-                    workflow_id,
-                    content_type,
-                    content,
-                    content_metadata,
-                    done,
-                    thinking,
-                }
-            }
-            JobEvent::NodeUpdate(u) if u.status == nodetool_protocol::NodeStatus::Completed => {
-                let content = format!("{} completed", u.node_name);
-                JobEvent::LogUpdate {
-                    node_id,
-                    node_name,
-                    content,
-                    severity: Severity::Info,
-                    workflow_id,
-                }
-            }
-            _ => return,
-        };
-        self.cx_events.emit(forwarded);
-    }
-
-    fn listening(&self) -> bool {
-        self.cx_events.listening()
-    }
-
-    fn behind(&self) -> bool {
-        self.cx_events.behind()
-    }
-
-    fn caught_up<'a>(&'a self) -> BoxFuture<'a, ()> {
-        self.cx_events.caught_up()
     }
 }

@@ -239,6 +239,11 @@ impl WorkflowService {
         Ok(loaded)
     }
 
+    /// A graph that is not stored, planned.
+    pub(crate) fn plan_graph(&self, caller: &Caller, graph: &Graph) -> Arc<Loaded> {
+        Arc::new(self.plan("".into(), caller.user_id.clone(), false, graph))
+    }
+
     fn plan(&self, id: Arc<str>, owner: String, public: bool, graph: &Graph) -> Loaded {
         let plan = Plan::build(graph, &self.registry).map(Arc::new);
         let titles = match &plan {

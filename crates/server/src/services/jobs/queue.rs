@@ -1,0 +1,240 @@
+//! Who may run now and who waits: limits per user and per workflow, first come first served.
+//!
+//! [`Line`] decides and knows nothing of tasks; [`Queue`] is the handle the job service waits at.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+/// How many jobs may be at work at the same time (socket spec 4.3).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Of one user.
+    pub(crate) per_user: usize,
+    /// Of one workflow, among those that ask to run beside each other; others run alone.
+    pub(crate) per_workflow: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            per_user: 4,
+            per_workflow: 4,
+        }
+    }
+}
+
+/// A job that wants to run.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    pub(super) job_id: Arc<str>,
+    pub(super) user_id: Arc<str>,
+    /// Empty for a graph that is not stored: such graphs do not wait for each other.
+    pub(super) workflow_id: Arc<str>,
+    /// It may run beside other runs of its workflow.
+    pub(super) concurrent: bool,
+}
+
+/// The jobs of one user.
+#[derive(Default)]
+struct Line {
+    at_work: Vec<Ask>,
+    waiting: VecDeque<Ask>,
+}
+
+impl Line {
+    fn has_room(&self, ask: &Ask, limits: Limits) -> bool {
+        if self.at_work.len() >= limits.per_user.max(1) {
+            return false;
+        }
+        let same = self
+            .at_work
+            .iter()
+            .filter(|a| !a.workflow_id.is_empty() && a.workflow_id == ask.workflow_id);
+        let most = if ask.concurrent {
+            limits.per_workflow.max(1)
+        } else {
+            1
+        };
+        same.count() < most
+    }
+
+    /// Lets everybody in there is room for, oldest first.
+    fn advance(&mut self, limits: Limits) {
+        let mut at = 0;
+        while at < self.waiting.len() && self.at_work.len() < limits.per_user.max(1) {
+            if self.has_room(&self.waiting[at], limits) {
+                self.at_work.extend(self.waiting.remove(at));
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn leave(&mut self, job_id: &str) {
+        self.at_work.retain(|a| &*a.job_id != job_id);
+        self.waiting.retain(|a| &*a.job_id != job_id);
+    }
+}
+
+#[derive(Default)]
+struct Lines {
+    by_user: HashMap<Arc<str>, Line>,
+    /// Position of each waiting job; 0 lets it in.
+    positions: HashMap<Arc<str>, watch::Sender<usize>>,
+}
+
+/// Where jobs wait for their turn; clones share it.
+#[derive(Clone)]
+pub(super) struct Queue {
+    lines: Arc<Mutex<Lines>>,
+    limits: Limits,
+}
+
+impl Queue {
+    pub(super) fn new(limits: Limits) -> Self {
+        Queue {
+            lines: Arc::default(),
+            limits,
+        }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gets in line; the receiver shows the position, 0 when the job may run. Dropping the ticket leaves the line.
+    pub(super) fn enter(&self, ask: Ask) -> (Ticket, watch::Receiver<usize>) {
+        let ticket = Ticket {
+            queue: self.clone(),
+            job_id: ask.job_id.clone(),
+            user_id: ask.user_id.clone(),
+        };
+        let mut lines = self.lines();
+        let line = lines.by_user.entry(ask.user_id.clone()).or_default();
+        line.waiting.push_back(ask);
+        line.advance(self.limits);
+        let place = line.waiting.iter().position(|a| a.job_id == ticket.job_id);
+        let (tx, rx) = watch::channel(place.map_or(0, |at| at + 1));
+        if place.is_some() {
+            lines.positions.insert(ticket.job_id.clone(), tx);
+        }
+        (ticket, rx)
+    }
+
+    fn leave(&self, user_id: &str, job_id: &str) {
+        let mut lines = self.lines();
+        let Lines { by_user, positions } = &mut *lines;
+        positions.remove(job_id);
+        let Some(line) = by_user.get_mut(user_id) else {
+            return;
+        };
+        line.leave(job_id);
+        line.advance(self.limits);
+        for ask in &line.at_work {
+            if let Some(position) = positions.remove(&ask.job_id) {
+                position.send_replace(0);
+            }
+        }
+        for (at, ask) in line.waiting.iter().enumerate() {
+            if let Some(position) = positions.get(&ask.job_id) {
+                position.send_if_modified(|p| std::mem::replace(p, at + 1) != at + 1);
+            }
+        }
+        if line.at_work.is_empty() && line.waiting.is_empty() {
+            by_user.remove(user_id);
+        }
+    }
+}
+
+/// A place in the line or a job's right to run.
+pub(super) struct Ticket {
+    queue: Queue,
+    job_id: Arc<str>,
+    user_id: Arc<str>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.queue.leave(&self.user_id, &self.job_id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(job: &str, workflow: &str) -> Ask {
+        Ask {
+            job_id: job.into(),
+            user_id: "1".into(),
+            workflow_id: workflow.into(),
+            concurrent: false,
+        }
+    }
+
+    fn limits(per_user: usize) -> Queue {
+        Queue::new(Limits {
+            per_user,
+            per_workflow: 2,
+        })
+    }
+
+    #[test]
+    fn the_fifth_job_waits_and_runs_when_one_leaves() {
+        let queue = limits(4);
+        let mut at_work: Vec<_> = (0..4)
+            .map(|n| queue.enter(ask(&n.to_string(), &n.to_string())))
+            .collect();
+        assert!(at_work.iter().all(|(_, position)| *position.borrow() == 0));
+        let (_ticket, fifth) = queue.enter(ask("4", "4"));
+        let (_other, sixth) = queue.enter(ask("5", "5"));
+        assert_eq!((*fifth.borrow(), *sixth.borrow()), (1, 2));
+        at_work.pop();
+        assert_eq!((*fifth.borrow(), *sixth.borrow()), (0, 1));
+    }
+
+    #[test]
+    fn runs_of_one_workflow_follow_each_other_unless_they_ask_to_run_together() {
+        let queue = limits(8);
+        let first = queue.enter(ask("a", "w"));
+        let (_b, second) = queue.enter(ask("b", "w"));
+        assert_eq!(*second.borrow(), 1);
+        let (_c, other) = queue.enter(ask("c", "v"));
+        assert_eq!(*other.borrow(), 0, "another workflow passes");
+        let together = Ask {
+            concurrent: true,
+            ..ask("d", "w")
+        };
+        let (_d, beside) = queue.enter(together);
+        assert_eq!(*beside.borrow(), 0);
+        drop(first);
+        assert_eq!(*second.borrow(), 1, "another run of it is still at work");
+    }
+
+    #[test]
+    fn whoever_stops_waiting_makes_room_in_the_line() {
+        let queue = limits(1);
+        let first = queue.enter(ask("a", ""));
+        let (second, _) = queue.enter(ask("b", ""));
+        let (_third, position) = queue.enter(ask("c", ""));
+        assert_eq!(*position.borrow(), 2);
+        drop(second);
+        assert_eq!(*position.borrow(), 1);
+        drop(first);
+        assert_eq!(*position.borrow(), 0);
+        assert!(queue.lines().positions.is_empty());
+    }
+
+    #[test]
+    fn users_do_not_wait_for_each_other() {
+        let queue = limits(1);
+        let _mine = queue.enter(ask("a", "w"));
+        let (_theirs, position) = queue.enter(Ask {
+            user_id: "2".into(),
+            ..ask("b", "w")
+        });
+        assert_eq!(*position.borrow(), 0);
+    }
+}
