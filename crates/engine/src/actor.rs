@@ -13,10 +13,16 @@ use nodetool_sdk::{Behaviour, ControlEvent, Emitted, Map, NodeCx, NodeError, Pro
 
 use crate::aligner::{Aligner, Batch, HandleRule, Want};
 use crate::control::{Event, Reply};
+use crate::journal::UNSET;
 use crate::plan::{PlanNode, fit_input};
 use crate::ports::Ports;
 use crate::reader::Reader;
 use crate::run::Run;
+
+mod effects;
+mod replay;
+
+use effects::{Effects, Turn};
 
 /// Keys that never show in the `completed` result of a streaming node.
 const UNTOLD: [&str; 3] = ["chunk", "__control__", "__control_output__"];
@@ -33,10 +39,12 @@ pub(crate) async fn act(run: Arc<Run>, node: usize) {
         node,
         ports,
         owed: None,
+        effects: Effects::default(),
     };
     let result = AssertUnwindSafe(actor.live()).catch_unwind().await;
     let error = match result {
-        Ok(Ok(()) | Err(NodeError::Stopped)) => return,
+        Ok(Ok(())) => return actor.finished(),
+        Ok(Err(NodeError::Stopped)) => return,
         Ok(Err(e)) => e,
         Err(panic) => NodeError::Panicked(panic_text(&*panic)),
     };
@@ -61,6 +69,7 @@ struct Actor {
     ports: Ports,
     /// Where the result of the control event at work goes.
     owed: Option<Reply>,
+    effects: Effects,
 }
 
 /// The data inputs of a node, as batches.
@@ -81,6 +90,9 @@ impl Actor {
         // All sources non-routable: nothing will ever come.
         if !plan.handles.is_empty() && plan.handles.iter().all(|h| h.open == 0) {
             return Ok(());
+        }
+        if let Some(emitted) = self.recorded() {
+            return self.replay(emitted).await;
         }
         if plan.controllers > 0 {
             return self.controlled().await;
@@ -164,11 +176,6 @@ impl Actor {
             }
         }
         self.apply(overrides, &mut props)?;
-        if let Some((id, event)) = &self.run.trigger_event
-            && *id == plan.info.id
-        {
-            props.dynamic.insert(EVENT_PROPERTY.into(), event.clone());
-        }
         Ok(props)
     }
 
@@ -194,15 +201,18 @@ impl Actor {
 
     /// One execution; the result is for a controller that asked.
     async fn execute(&self, batch: &Batch, overrides: &Map) -> Result<Map, NodeError> {
-        let props = self.props(batch, overrides)?;
+        let _working = self.run.work(self.node).await;
+        let mut props = self.props(batch, overrides)?;
+        let turn = self.turn().await?;
+        self.tell_event(&mut props, &turn);
         match &self.plan().def.behaviour {
-            Behaviour::Generate(_) => self.generate(props, overrides).await,
-            _ => self.process(props, overrides).await,
+            Behaviour::Generate(_) => self.generate(props, turn).await,
+            _ => self.process(props, overrides, turn).await,
         }
     }
 
     /// Buffered: the result is told before it is routed (G3).
-    async fn process(&self, props: Props, overrides: &Map) -> Result<Map, NodeError> {
+    async fn process(&self, props: Props, overrides: &Map, turn: Turn) -> Result<Map, NodeError> {
         let plan = self.plan();
         let Behaviour::Process(f) = &plan.def.behaviour else {
             return Ok(Map::new());
@@ -217,15 +227,19 @@ impl Actor {
         let hit = key
             .zip(self.run.cache.as_ref())
             .and_then(|(k, cache)| cache.get(k));
-        let emitted = match hit {
-            Some(values) => Emitted::Slots(values),
-            None => {
+        let emitted = match (turn, hit) {
+            (Turn::Over(emitted), _) => Emitted::Named(emitted.into_iter().collect()),
+            (_, Some(values)) => Emitted::Slots(values),
+            (turn, None) => {
                 if let Some(props) = &told {
                     self.run
                         .node_update(self.node, NodeStatus::Running, Some(props), None);
                 }
                 let emitted = self.timed(f(props, &self.cx)).await?;
                 self.ports.check(&emitted)?;
+                if let Turn::Effect(n) = turn {
+                    self.effect_done(n, &emitted).await?;
+                }
                 if let (Some(key), Some(cache), Emitted::Slots(values)) =
                     (key, &self.run.cache, &emitted)
                 {
@@ -268,12 +282,13 @@ impl Actor {
     }
 
     /// Streaming out: every emission is routed at once, the last values are told at the end.
-    async fn generate(&self, props: Props, _: &Map) -> Result<Map, NodeError> {
+    async fn generate(&self, props: Props, turn: Turn) -> Result<Map, NodeError> {
         let Behaviour::Generate(f) = &self.plan().def.behaviour else {
             return Ok(Map::new());
         };
         let told = self.begin(&props);
-        self.timed(f(props, &self.ports, &self.cx)).await?;
+        let work = self.timed(f(props, &self.ports, &self.cx));
+        self.streamed(turn, work).await?;
         self.ports.room().await;
         Ok(self.end(told))
     }
@@ -281,11 +296,17 @@ impl Actor {
     /// Streaming in: runs once and reads its inbox itself.
     async fn pipe(&self, reader: &mut Reader, overrides: &Map) -> Result<Map, NodeError> {
         let plan = self.plan();
-        let props = self.props(&Batch::new(), overrides)?;
+        let _working = self.run.work(self.node).await;
+        let mut props = self.props(&Batch::new(), overrides)?;
+        let turn = self.turn().await?;
+        self.tell_event(&mut props, &turn);
         let told = self.begin(&props);
         match (&plan.def.behaviour, plan.def.role) {
             (_, Role::Output | Role::Preview) => self.sink(reader, props).await?,
-            (Behaviour::Pipe(f), _) => self.timed(f(props, reader, &self.ports, &self.cx)).await?,
+            (Behaviour::Pipe(f), _) => {
+                let work = self.timed(f(props, reader, &self.ports, &self.cx));
+                self.streamed(turn, work).await?;
+            }
             _ => {}
         }
         self.ports.room().await;
@@ -320,7 +341,7 @@ impl Actor {
         let plan = self.plan();
         let name = plan.name.clone().unwrap_or_else(|| plan.info.id.clone());
         let mut any = false;
-        while let Some(item) = poll_fn(|cx| reader.poll_next(&Want::All, cx)).await {
+        while let Some(item) = poll_fn(|cx| reader.poll_item(&Want::All, cx)).await {
             any = true;
             self.show(&name, item.value, false).await?;
         }
@@ -344,6 +365,16 @@ impl Actor {
             self.run.preview(self.node, value.clone()).await;
             value
         };
+        if self.run.journal.is_some() {
+            let unset = fallback && value.is_null();
+            let slot = if unset { &UNSET.into() } else { name };
+            self.ports.note(slot, &value);
+        }
+        self.pass_on(value).await
+    }
+
+    /// What an output or a preview showed goes on to whoever is wired to it.
+    async fn pass_on(&self, value: Value) -> Result<(), NodeError> {
         if !self.plan().slots.is_empty() && !self.ports.send(Emitted::one(0, value), false)? {
             self.ports.room().await;
         }

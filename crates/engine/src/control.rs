@@ -185,6 +185,24 @@ pub(crate) fn read_event(value: Value) -> Option<ControlMessage> {
     }
 }
 
+/// The same event as [`read_event`] takes it; who asked is left out.
+pub(crate) fn write_event(message: &ControlMessage) -> Value {
+    let event = match &message.event {
+        ControlEvent::Run(properties) => Value::map([
+            ("event_type", "run".into()),
+            ("properties", properties.clone().into()),
+        ]),
+        ControlEvent::Stop => Value::map([("event_type", "stop".into())]),
+    };
+    match &message.target {
+        Some(target) => Value::map([
+            ("target_node_id", Value::Str(target.clone())),
+            ("event", event),
+        ]),
+        None => event,
+    }
+}
+
 /// The older `__control_output__` form: always a run of all targets.
 pub(crate) fn read_legacy_event(value: Value) -> Result<ControlMessage, NodeError> {
     let Value::Map(map) = value else {

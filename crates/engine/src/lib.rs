@@ -9,6 +9,7 @@ mod assets;
 mod cache;
 mod control;
 mod inbox;
+mod journal;
 mod plan;
 mod ports;
 mod reader;
@@ -17,5 +18,6 @@ mod runner;
 
 pub use assets::AssetMode;
 pub use cache::ResultCache;
+pub use journal::{Decision, EffectState, Emission, Journal, RECORD_LIMIT, RECORD_VALUES, Resume};
 pub use plan::{Fault, FaultKind, Plan, PlanError};
 pub use runner::{RunHandle, RunOptions, RunOutcome, Runner, Unheard, tell_rejection};

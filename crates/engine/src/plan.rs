@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use nodetool_sdk::protocol::{Edge, EdgeKind, Graph, Node};
 use nodetool_sdk::{
-    CONTROL_HANDLE, Map, NodeDef, NodeInfo, Props, Registry, Role, SyncMode, TypeMetadata, Value,
+    CONTROL_HANDLE, Effect, Map, NodeDef, NodeInfo, Props, Registry, Role, SyncMode, TypeMetadata,
+    Value,
 };
 
 mod assign;
@@ -255,6 +256,11 @@ impl Plan {
     /// Whether nothing will run.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
+    }
+
+    /// Whether some node changes something outside the run, so that it matters whether it ran.
+    pub fn has_effects(&self) -> bool {
+        self.nodes.iter().any(|n| n.def.effect != Effect::Pure)
     }
 
     /// Edges that lead nowhere and do not count, with the reason; worth a warning.

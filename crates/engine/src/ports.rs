@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use crate::control::{self, Event};
 use crate::inbox::{Item, Put};
+use crate::journal::{Emission, Record};
 use crate::run::{CONTROL, Run, pack};
 
 /// Levels a value may be nested: what comes after it, the last reader and the drop included, goes through it recursively.
@@ -26,6 +27,15 @@ struct Open {
     since_yield: u32,
     /// Last value per slot name, when somebody will be told.
     last: Option<Map>,
+    /// What is emitted, when it is kept for a resumed run.
+    records: Option<Box<Records>>,
+}
+
+/// What a node has emitted, and its execution at work.
+#[derive(Debug, Default)]
+struct Records {
+    node: Record,
+    execution: Option<Record>,
 }
 
 /// The outgoing edges of one node.
@@ -37,11 +47,73 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn new(run: Arc<Run>, node: usize) -> Self {
+        let info = &run.plan.nodes[node].info;
+        let finished = run.resume.as_ref().map(|r| &r.finished);
+        let known = finished.is_some_and(|f| f.contains_key(&info.id));
+        let kept = run.journal.is_some() && !known && !run.plan.nodes[node].is_input();
+        let open = Open {
+            records: kept.then(Box::default),
+            ..Open::default()
+        };
         Ports {
             run,
             node,
-            open: Mutex::default(),
+            open: Mutex::new(open),
         }
+    }
+
+    /// Keeps a value for a resumed run.
+    fn record(&self, open: &mut Open, slot: &Arc<str>, value: &Value) {
+        if let Some(records) = &mut open.records {
+            records.node.note(slot, value, Some(&self.run.recorded));
+            if let Some(execution) = &mut records.execution {
+                execution.note(slot, value, None);
+            }
+        }
+    }
+
+    /// Keeps a value that does not leave over an edge.
+    pub(crate) fn note(&self, slot: &Arc<str>, value: &Value) {
+        self.record(&mut self.lock(), slot, value);
+    }
+
+    /// Starts the record of an execution; [`take_execution`](Self::take_execution) gives it.
+    pub(crate) fn record_execution(&self) {
+        if let Some(records) = &mut self.lock().records {
+            records.execution = Some(Record::default());
+        }
+    }
+
+    /// Adds an emission that is about to leave to the record of its execution.
+    pub(crate) fn note_execution(&self, emitted: &Emitted) {
+        let slots = &self.run.plan.nodes[self.node].slots;
+        let mut open = self.lock();
+        let execution = open.records.as_mut().and_then(|r| r.execution.as_mut());
+        let Some(execution) = execution else { return };
+        match emitted {
+            Emitted::Slots(values) => {
+                for (slot, value) in values {
+                    execution.note(&slots[usize::from(*slot)], value, None);
+                }
+            }
+            Emitted::Named(map) => {
+                for (slot, value) in map {
+                    execution.note(slot, value, None);
+                }
+            }
+        }
+    }
+
+    /// What the execution emitted; nothing when that was too much.
+    pub(crate) fn take_execution(&self) -> Option<Vec<Emission>> {
+        let mut open = self.lock();
+        open.records.as_mut()?.execution.take()?.finish()
+    }
+
+    /// All the node emitted; nothing when that was too much.
+    pub(crate) fn take_record(&self) -> Option<Vec<Emission>> {
+        let records = self.lock().records.take()?;
+        records.node.finish()
     }
 
     /// Starts to remember the last value of each slot; [`take_last`](Self::take_last) gives them.
@@ -67,6 +139,10 @@ impl Ports {
         }
         if !node.def.routes {
             return;
+        }
+        // What outputs and previews show is noted as shown.
+        if open.records.is_some() && !matches!(node.def.role, Role::Output | Role::Preview) {
+            self.record(open, &node.slots[slot], &value);
         }
         if node.result_slot == Some(slot)
             && let Some(name) = &node.name
@@ -134,6 +210,9 @@ impl Ports {
     fn named(&self, open: &mut Open, map: Map) -> Result<(), NodeError> {
         let node = &self.run.plan.nodes[self.node];
         for (name, value) in map {
+            if matches!(&*name, "__control__" | "__control_output__") {
+                self.record(open, &name, &value);
+            }
             match &*name {
                 "__control__" => match control::read_event(value) {
                     Some(message) => self.send_control(message),
@@ -267,6 +346,7 @@ impl Ports {
     fn blocked(&self, poll: Poll<()>, target: usize, handle: u16) -> Poll<()> {
         if poll.is_pending() {
             self.run.blocked[self.node].store(pack(target, handle), Ordering::SeqCst);
+            self.run.pause.leave(self.node);
             self.run.break_deadlock();
         }
         poll
@@ -310,12 +390,13 @@ impl Emit for Ports {
                 return Err(NodeError::Stopped);
             }
         }
-        self.send(emitted, true)
+        Ok(self.send(emitted, true)? && !self.run.pause.is_closed())
     }
 
     fn ready<'a>(&'a self) -> BoxFuture<'a, Result<(), NodeError>> {
         Box::pin(async {
             self.room().await;
+            self.run.enter(self.node).await;
             Ok(())
         })
     }
@@ -333,6 +414,17 @@ impl Emit for Ports {
     }
 
     fn control(&self, message: ControlMessage) -> Result<(), NodeError> {
+        {
+            let mut open = self.lock();
+            if open.records.is_some() {
+                let event = control::write_event(&message);
+                self.record(&mut open, &"__control__".into(), &event);
+            }
+        }
+        // Who waits for an answer is at rest until it comes.
+        if message.reply.is_some() {
+            self.run.pause.leave(self.node);
+        }
         self.send_control(message);
         Ok(())
     }

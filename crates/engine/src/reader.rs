@@ -62,6 +62,18 @@ impl Reader {
         }
     }
 
+    /// The next wanted item for a body at work: it rests while it waits, and takes nothing while the run is paused.
+    pub(crate) fn poll_item(&mut self, want: &Want, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        if self.run.pause.poll_enter(self.node, cx).is_pending() {
+            return Poll::Pending;
+        }
+        let item = self.poll_next(want, cx);
+        if item.is_pending() {
+            self.run.pause.leave(self.node);
+        }
+        item
+    }
+
     /// Brings everything that is here into the order of arrival (FIX-38).
     fn fall_in(&mut self) {
         self.ahead = false;
@@ -96,13 +108,13 @@ impl Drop for Reader {
 
 impl InputSource for Reader {
     fn poll_any(&mut self, cx: &mut Context<'_>) -> Poll<Option<(u16, Value)>> {
-        self.poll_next(&Want::All, cx)
+        self.poll_item(&Want::All, cx)
             .map(|i| i.map(|i| (i.handle, i.value)))
     }
 
     fn poll_handle(&mut self, handle: u16, cx: &mut Context<'_>) -> Poll<Option<Value>> {
         let want = self.only(handle);
-        self.poll_next(&want, cx).map(|i| i.map(|i| i.value))
+        self.poll_item(&want, cx).map(|i| i.map(|i| i.value))
     }
 
     fn try_handle(&mut self, handle: u16) -> Option<Value> {

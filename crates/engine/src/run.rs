@@ -13,10 +13,14 @@ use crate::assets::{self, AssetMode};
 use crate::cache::ResultCache;
 use crate::control::ControlInbox;
 use crate::inbox::Inbox;
+use crate::journal::{Journal, Resume};
 use crate::plan::{Plan, named_properties};
 use crate::runner::RunOptions;
 
 mod deadlock;
+mod pause;
+
+pub(crate) use pause::Pause;
 
 /// Longest error text of a node (engine spec 4.22).
 const ERROR_CHARS: usize = 1000;
@@ -69,6 +73,11 @@ pub(crate) struct Run {
     /// Event for a trigger node: its id and the payload.
     pub(crate) trigger_event: Option<(Arc<str>, Value)>,
     pub(crate) listening: bool,
+    pub(crate) journal: Option<Arc<dyn Journal>>,
+    pub(crate) resume: Option<Resume>,
+    /// Bytes in the records of all nodes.
+    pub(crate) recorded: AtomicUsize,
+    pub(crate) pause: Arc<Pause>,
     pub(crate) inboxes: Box<[Inbox]>,
     pub(crate) controls: Box<[ControlInbox]>,
     edges: Box<[EdgeState]>,
@@ -89,8 +98,12 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(plan: Arc<Plan>, cx: Arc<RunCx>, options: &RunOptions) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, cx: Arc<RunCx>, options: &mut RunOptions) -> Self {
         let n = plan.nodes.len();
+        let mut resume = options.resume.take();
+        if let Some(resume) = &mut resume {
+            resume.prune(&plan);
+        }
         let inbox_limit = options.inbox_limit;
         Run {
             listening: cx.events.listening(),
@@ -119,6 +132,10 @@ impl Run {
             cache: options.cache.clone(),
             mode: options.assets,
             trigger_event: options.trigger_event.clone(),
+            journal: options.journal.clone(),
+            resume,
+            recorded: AtomicUsize::new(0),
+            pause: Arc::new(Pause::new(n)),
         }
     }
 
@@ -283,7 +300,7 @@ impl Run {
     }
 
     /// Keeps a result and tells it.
-    fn keep_result(&self, node: usize, name: &Arc<str>, value: Value, fallback: bool) {
+    pub(crate) fn keep_result(&self, node: usize, name: &Arc<str>, value: Value, fallback: bool) {
         {
             let mut results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
             if !(fallback && value.is_null()) {

@@ -17,9 +17,10 @@ use tokio::task::JoinSet;
 use crate::actor::{act, panic_text};
 use crate::assets::AssetMode;
 use crate::cache::ResultCache;
+use crate::journal::{Journal, Resume};
 use crate::plan::{FaultKind, Plan, PlanError};
 use crate::ports::Ports;
-use crate::run::Run;
+use crate::run::{Pause, Run};
 
 /// Items a handle holds before its producers wait.
 const INBOX_LIMIT: u32 = 64;
@@ -55,6 +56,10 @@ pub struct RunOptions {
     pub trigger_event: Option<(Arc<str>, Value)>,
     /// Whether the caller may push into streaming inputs; if not, they end with the value they have.
     pub pushes: bool,
+    /// Where what must survive the process is kept.
+    pub journal: Option<Arc<dyn Journal>>,
+    /// What an earlier attempt of the same run left behind.
+    pub resume: Option<Resume>,
 }
 
 impl Default for RunOptions {
@@ -66,6 +71,8 @@ impl Default for RunOptions {
             inbox_limit: INBOX_LIMIT,
             trigger_event: None,
             pushes: true,
+            journal: None,
+            resume: None,
         }
     }
 }
@@ -178,12 +185,29 @@ enum Push {
 pub struct RunHandle {
     cancel: watch::Sender<bool>,
     inputs: Arc<Mutex<HashMap<Arc<str>, mpsc::Sender<Push>>>>,
+    pause: Arc<Pause>,
 }
 
 impl RunHandle {
     /// Ends the run; it answers within a second.
     pub fn cancel(&self) {
         self.cancel.send_replace(true);
+    }
+
+    /// Holds the run still: executions at work end, no others begin, and nodes that stream wait when they next read or
+    /// emit.
+    pub fn pause(&self) {
+        self.pause.close();
+    }
+
+    /// Lets a paused run go on.
+    pub fn unpause(&self) {
+        self.pause.open();
+    }
+
+    /// Resolves when the run is paused and no execution is at work, or when it has ended.
+    pub async fn settled(&self) {
+        self.pause.settled().await;
     }
 
     fn input(&self, name: &str) -> Option<mpsc::Sender<Push>> {
@@ -226,15 +250,17 @@ pub struct Runner {
 
 impl Runner {
     /// Prepares a run. Nothing happens before [`execute`](Self::execute).
-    pub fn new(plan: Arc<Plan>, cx: Arc<RunCx>, options: RunOptions) -> Self {
+    pub fn new(plan: Arc<Plan>, cx: Arc<RunCx>, mut options: RunOptions) -> Self {
         let (cancel, cancelled) = watch::channel(false);
-        let run = Run::new(plan, cx, &options);
+        let run = Run::new(plan, cx, &mut options);
+        let pause = run.pause.clone();
         Runner {
             run: Arc::new(run),
             options,
             handle: RunHandle {
                 cancel,
                 inputs: Arc::default(),
+                pause,
             },
             cancelled,
         }
@@ -472,6 +498,12 @@ impl Runner {
             }
             _ => Ok(Emitted::one(0, value)),
         }
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.run.pause.end();
     }
 }
 

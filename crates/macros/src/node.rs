@@ -7,7 +7,7 @@ use syn::{Data, DeriveInput, Error, Expr, Field, Fields, Result};
 use crate::attributes::{docs, number, plain, text, texts, unknown};
 
 const NODE_KEYS: &str = "namespace, name, title, kind, once, dynamic, dynamic_outputs, tool, layout, basic, uncached, \
-                         settings, sync, required, hidden, role";
+                         settings, sync, required, hidden, role, effect, again";
 const PROP_KEYS: &str = "default, min, max, title, description, name, ty, extra, dynamic";
 
 #[derive(Default)]
@@ -28,6 +28,8 @@ struct NodeKeys {
     uncached: bool,
     zip: bool,
     hidden: bool,
+    again: bool,
+    effect: Option<&'static str>,
 }
 
 fn node_keys(input: &DeriveInput) -> Result<NodeKeys> {
@@ -80,6 +82,20 @@ fn node_keys(input: &DeriveInput) -> Result<NodeKeys> {
                         }
                     }
                 }
+                "effect" => {
+                    let effect = m.value()?.parse::<syn::LitStr>()?;
+                    k.effect = match effect.value().as_str() {
+                        "once" => Some("Once"),
+                        "idempotent" => Some("Idempotent"),
+                        _ => {
+                            return Err(Error::new(
+                                effect.span(),
+                                "expected `effect = \"once\"` or `\"idempotent\"`",
+                            ));
+                        }
+                    };
+                }
+                "again" => k.again = true,
                 "basic" => k.basic = texts(&m)?,
                 "settings" => k.settings = texts(&m)?,
                 "required" => k.required = texts(&m)?,
@@ -251,8 +267,10 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
         uncached,
         zip,
         hidden,
+        again,
         ..
     } = keys;
+    let effect = syn::Ident::new(keys.effect.unwrap_or("Pure"), ident.span());
     Ok(quote! {
         impl ::nodetool_sdk::Node for #ident {
             const TYPE: &'static str = #type_name;
@@ -274,6 +292,8 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
                     hidden: #hidden,
                     streams: #streams,
                     role: ::nodetool_sdk::Role::#role,
+                    effect: ::nodetool_sdk::Effect::#effect,
+                    again: #again,
                 }
             }
             fn from_props(props: &mut ::nodetool_sdk::Props) -> ::core::result::Result<Self, ::nodetool_sdk::NodeError> {

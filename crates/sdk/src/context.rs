@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nodetool_protocol::{JobEvent, Map, Severity, Value};
@@ -68,6 +69,8 @@ pub struct NodeCx {
     pub node: Arc<NodeInfo>,
     /// Something the node keeps between its executions in one run.
     kept: Mutex<Option<Box<dyn Any + Send>>>,
+    /// One more than the number of the execution at work; 0 for a node without effects.
+    effect: AtomicU64,
 }
 
 impl NodeCx {
@@ -77,6 +80,7 @@ impl NodeCx {
             run,
             node,
             kept: Mutex::new(None),
+            effect: AtomicU64::new(0),
         }
     }
 
@@ -168,6 +172,18 @@ impl NodeCx {
                 result,
             });
         }
+    }
+
+    /// Names the execution at work of a node with effects, for services that take the same request only once:
+    /// `<job id>:<node id>:<n>`. It is the same again when a resumed run makes the execution again.
+    pub fn effect_key(&self) -> Option<String> {
+        let n = self.effect.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(format!("{}:{}:{n}", self.run.job_id, self.node.id))
+    }
+
+    /// Says which execution (from 0) of a node with effects is at work. For the engine.
+    pub fn begin_effect(&self, n: u64) {
+        self.effect.store(n.saturating_add(1), Ordering::Relaxed);
     }
 
     /// Takes what an earlier execution of this node in this run kept.

@@ -27,6 +27,18 @@ pub enum Role {
     Annotation,
 }
 
+/// What happens when an execution is made a second time, after its process was lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing outside the run changes.
+    #[default]
+    Pure,
+    /// The same change again, under the same [`effect_key`](NodeCx::effect_key): it counts once.
+    Idempotent,
+    /// The change happens twice.
+    Once,
+}
+
 /// The property values of one execution.
 #[derive(Clone, Debug, Default)]
 pub struct Props {
@@ -99,6 +111,11 @@ pub struct NodeDef {
     pub routes: bool,
     /// Seconds after which an execution fails; `None` for no limit.
     pub timeout_s: Option<f64>,
+    /// What an execution changes outside the run.
+    pub effect: Effect,
+    /// Whether a resumed run executes it again though it had finished, because it leaves something in the run beside
+    /// its outputs.
+    pub again: bool,
 }
 
 impl fmt::Debug for NodeDef {
@@ -124,6 +141,8 @@ impl NodeDef {
             hidden: false,
             routes: true,
             timeout_s: None,
+            effect: Effect::Pure,
+            again: false,
         }
     }
 
@@ -139,9 +158,12 @@ impl NodeDef {
         let mut def = NodeDef::new(metadata, behaviour);
         def.role = shape.role;
         def.cacheable &= !shape.uncached && shape.role == Role::Plain;
+        def.cacheable &= shape.effect == Effect::Pure && !shape.again;
         def.sync_mode = shape.sync_mode();
         def.required_inputs = shape.required.iter().map(|s| (*s).into()).collect();
         def.hidden = shape.hidden;
+        def.effect = shape.effect;
+        def.again = shape.again;
         def
     }
 

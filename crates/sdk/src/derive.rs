@@ -2,7 +2,7 @@
 
 use nodetool_protocol::{NodeMetadata, Property, SyncMode, TypeMetadata, Value};
 
-use crate::{Role, ValueType};
+use crate::{Effect, Role, ValueType};
 
 /// Metadata and flags as the derive collects them.
 pub struct Shape {
@@ -36,6 +36,10 @@ pub struct Shape {
     pub hidden: bool,
     /// May emit several times.
     pub streams: bool,
+    /// What an execution changes outside the run.
+    pub effect: Effect,
+    /// Leaves something in the run beside its outputs.
+    pub again: bool,
     /// What the engine makes of it.
     pub role: Role,
 }

@@ -121,7 +121,10 @@ impl<'a, O: Outputs> Emitter<'a, O> {
             event: ControlEvent::Run(properties),
             reply: Some(tx),
         })?;
-        match rx.await {
+        let answer = rx.await;
+        // While it waited, the node was at rest; it may have to stay so.
+        self.sink.ready().await?;
+        match answer {
             Ok(result) => result.map_err(NodeError::new),
             Err(_) => Err(NodeError::new("The controlled node ended without a result")),
         }

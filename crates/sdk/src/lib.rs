@@ -23,7 +23,7 @@ extern crate self as nodetool_sdk;
 pub use nodetool_protocol as protocol;
 
 pub use context::{EventSink, NodeCx, NodeInfo, RunCx, Variables};
-pub use definition::{Behaviour, NodeDef, Props, Role};
+pub use definition::{Behaviour, Effect, NodeDef, Props, Role};
 pub use error::NodeError;
 pub use io::{
     ControlEvent, ControlMessage, Emit, Emitted, Emitter, InputSource, Inputs, SlotValues,

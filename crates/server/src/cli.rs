@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::extensions::Extension;
+
 mod completions;
 mod document;
 mod faults;
+mod migrate;
 mod nodes;
 mod progress;
 mod run;
@@ -45,6 +48,8 @@ enum Command {
     Validate(validate::Validate),
     /// Look at the node types
     Nodes(nodes::Nodes),
+    /// Look at the database's schema and bring it up to date
+    Migrate(migrate::Migrate),
     /// Print a completion script for your shell
     Completions(completions::Completions),
 }
@@ -62,12 +67,13 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Parses the command line and runs the command.
-pub(crate) fn main() -> ExitCode {
+pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Serve(c) => c.main(),
+        Command::Serve(c) => c.main(extensions),
         Command::Run(c) => c.main(),
         Command::Validate(c) => c.main(),
         Command::Nodes(c) => c.main(),
+        Command::Migrate(c) => c.main(),
         Command::Completions(c) => c.main(&mut Cli::command()),
     };
     result.unwrap_or_else(|e| {

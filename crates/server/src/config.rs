@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use crate::services::Recovery;
+
 const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// The settings of one process; `config.default.toml` says what each means.
@@ -18,6 +20,15 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) allow_hosts: Vec<String>,
     pub(crate) shutdown_seconds: u64,
+    pub(crate) recovery: Recovery,
+    pub(crate) max_concurrent_jobs: usize,
+    pub(crate) max_concurrent_runs_per_workflow: usize,
+    pub(crate) job_replay_buffer_events: usize,
+    pub(crate) job_replay_retention_ms: u64,
+    pub(crate) job_retention_days: u32,
+    pub(crate) job_retention_mib: u64,
+    pub(crate) static_folder: PathBuf,
+    pub(crate) disable_docs: bool,
 }
 
 /// How log lines look.
@@ -62,6 +73,41 @@ pub(crate) struct Overrides {
     /// Seconds that running jobs get to finish on shutdown
     #[arg(long, value_name = "SECONDS", env = "NODETOOL_SHUTDOWN_SECONDS")]
     pub(crate) shutdown_seconds: Option<u64>,
+    /// What happens to jobs that were at work when the server ended
+    #[arg(long, value_name = "WHAT", env = "NODETOOL_RECOVERY")]
+    pub(crate) recovery: Option<Recovery>,
+    /// Jobs of one user at work at the same time
+    #[arg(long, value_name = "JOBS", env = "MAX_CONCURRENT_JOBS")]
+    pub(crate) max_concurrent_jobs: Option<usize>,
+    /// Runs of one workflow at the same time, for those that ask to run together
+    #[arg(long, value_name = "RUNS", env = "MAX_CONCURRENT_RUNS_PER_WORKFLOW")]
+    pub(crate) max_concurrent_runs_per_workflow: Option<usize>,
+    /// Messages of each job kept for clients that reconnect
+    #[arg(
+        long,
+        value_name = "MESSAGES",
+        env = "NODETOOL_JOB_REPLAY_BUFFER_EVENTS"
+    )]
+    pub(crate) job_replay_buffer_events: Option<usize>,
+    /// How long the messages of a job are kept after its end
+    #[arg(
+        long,
+        value_name = "MILLISECONDS",
+        env = "NODETOOL_JOB_REPLAY_RETENTION_MS"
+    )]
+    pub(crate) job_replay_retention_ms: Option<u64>,
+    /// Age at which ended jobs are removed; 0 keeps them
+    #[arg(long, value_name = "DAYS", env = "NODETOOL_JOB_RETENTION_DAYS")]
+    pub(crate) job_retention_days: Option<u32>,
+    /// Size from which on the oldest ended jobs are removed; 0 keeps them
+    #[arg(long, value_name = "MIB", env = "NODETOOL_JOB_RETENTION_MIB")]
+    pub(crate) job_retention_mib: Option<u64>,
+    /// Folder with a built web UI to serve at /
+    #[arg(long, value_name = "DIR", env = "STATIC_FOLDER")]
+    pub(crate) static_folder: Option<PathBuf>,
+    /// Serve no API description and no pages made from it
+    #[arg(long, env = "NODETOOL_DISABLE_DOCS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) disable_docs: Option<bool>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     pub(crate) xdg_data_home: Option<PathBuf>,
@@ -90,6 +136,15 @@ impl Config {
             host,
             port,
             shutdown_seconds,
+            recovery,
+            max_concurrent_jobs,
+            max_concurrent_runs_per_workflow,
+            job_replay_buffer_events,
+            job_replay_retention_ms,
+            job_retention_days,
+            job_retention_mib,
+            static_folder,
+            disable_docs,
             ..
         } = over;
         config.data_dir = data_dir.unwrap_or(config.data_dir);
@@ -98,6 +153,18 @@ impl Config {
         config.host = host.unwrap_or(config.host);
         config.port = port.unwrap_or(config.port);
         config.shutdown_seconds = shutdown_seconds.unwrap_or(config.shutdown_seconds);
+        config.recovery = recovery.unwrap_or(config.recovery);
+        config.max_concurrent_jobs = max_concurrent_jobs.unwrap_or(config.max_concurrent_jobs);
+        config.max_concurrent_runs_per_workflow =
+            max_concurrent_runs_per_workflow.unwrap_or(config.max_concurrent_runs_per_workflow);
+        config.job_replay_buffer_events =
+            job_replay_buffer_events.unwrap_or(config.job_replay_buffer_events);
+        config.job_replay_retention_ms =
+            job_replay_retention_ms.unwrap_or(config.job_replay_retention_ms);
+        config.job_retention_days = job_retention_days.unwrap_or(config.job_retention_days);
+        config.job_retention_mib = job_retention_mib.unwrap_or(config.job_retention_mib);
+        config.static_folder = static_folder.unwrap_or(config.static_folder);
+        config.disable_docs = disable_docs.unwrap_or(config.disable_docs);
         if !allow_hosts.is_empty() {
             config.allow_hosts = allow_hosts
                 .into_iter()

@@ -12,21 +12,28 @@ use tower::Layer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::extensions::{self, Extension};
 use crate::services::{Changes, JobService, WorkflowService};
 
 mod error;
 mod extract;
 mod jobs;
 mod nodes;
+mod pages;
 mod runs;
+mod site;
 mod streams;
 mod system;
 mod workflows;
 
 pub(crate) use error::{ApiError, Refusal};
+pub(crate) use site::{Front, RESERVED};
 
 /// Largest JSON body.
 const BODY_LIMIT: usize = 32 << 20;
+
+/// Without accounts there is no server that strangers use.
+const FOR_STRANGERS: bool = false;
 
 /// What handlers work with.
 pub(crate) struct App {
@@ -46,17 +53,22 @@ pub(crate) type AppState = Arc<App>;
 pub(crate) type Surface = NormalizePath<Router>;
 
 /// Every route of the editor surface. `/x/` is `/x` everywhere.
-pub(crate) fn surface(app: AppState) -> Surface {
-    let (routes, description) = routes().split_for_parts();
+pub(crate) fn surface(app: AppState, front: Front, extensions: Vec<Extension>) -> Surface {
+    let (routes, mut description) = routes().split_for_parts();
+    description.info = utoipa::openapi::Info::new("NodeTool", env!("CARGO_PKG_VERSION"));
     let description = description
         .to_json()
         .map_or_else(|_| bytes::Bytes::new(), bytes::Bytes::from);
-    let routes = routes
-        .route(
+    let mut routes = routes.merge(pages::router(front.docs));
+    if front.docs {
+        routes = routes.route(
             "/openapi.json",
             axum::routing::get(move || std::future::ready(json_response(description.clone()))),
-        )
-        .fallback(|| async { ApiError::not_found("Not Found") })
+        );
+    }
+    let front = Arc::new(front);
+    let routes = extensions::mount(routes, &app, extensions, FOR_STRANGERS)
+        .fallback(move |request| site::answer(front.clone(), request))
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn(log_request))
         .with_state(app);

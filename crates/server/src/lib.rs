@@ -6,15 +6,22 @@ use std::process::ExitCode;
 
 mod cli;
 mod config;
+mod extensions;
 mod http;
 mod node_services;
 mod outbound;
 mod services;
 
+pub use extensions::{Extension, ExtensionAuth, ExtensionError, ExtensionUser};
 pub use node_services::{NodeServices, registry};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    main_with(Vec::new())
+}
+
+/// Runs the command line of this process; its server has the routes of these extensions, too.
+pub fn main_with(extensions: Vec<Extension>) -> ExitCode {
     // Before anything else: a sandboxed child confines itself before it allocates, logs or starts threads.
     if std::env::args_os()
         .nth(1)
@@ -22,5 +29,5 @@ pub fn main() -> ExitCode {
     {
         return nodetool_sandbox::child_main();
     }
-    cli::main()
+    cli::main(extensions)
 }

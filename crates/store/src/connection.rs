@@ -23,7 +23,7 @@ const WRITER_CACHE_KIB: i64 = 1024;
 const READER_CACHE_KIB: i64 = 256;
 
 /// Prepared statements kept per connection.
-const STATEMENTS: usize = 24;
+const STATEMENTS: usize = 48;
 
 /// The write-ahead log is folded back inside a commit only past this many pages; usually the
 /// folding thread has done it earlier (see `folder`).
@@ -48,6 +48,16 @@ pub(crate) fn open_writer(path: &Path, busy_timeout: Duration) -> Result<Connect
     }
     configure_writer(&db)?;
     Ok(db)
+}
+
+/// Bounds the database file.
+pub(crate) fn limit_size(db: &Connection, bytes: u64) -> Result<(), StoreError> {
+    let page: i64 = db
+        .query_row("PRAGMA page_size", [], |row| row.get(0))
+        .during("read the page size")?;
+    let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+    db.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))
+        .during("limit the size of the database")
 }
 
 pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {

@@ -148,6 +148,47 @@ pub enum StoreError {
         /// What it holds.
         value: String,
     },
+    /// A large value that a row refers to cannot be had, or is not what was stored.
+    #[error("{table}.{column} of {id} refers to `{reference}`, which {reason}")]
+    Damaged {
+        /// Table of the row.
+        table: &'static str,
+        /// Column at fault.
+        column: &'static str,
+        /// Id of the row.
+        id: String,
+        /// What the column holds.
+        reference: String,
+        /// What is wrong with the value.
+        reason: &'static str,
+    },
+    /// The disk is full, or the database has reached its largest size. Nothing of the write was kept; it can be
+    /// tried again once there is room.
+    #[error("there is no room left: {operation}")]
+    NoRoom {
+        /// What was being done.
+        operation: &'static str,
+        /// What the file system or the driver said.
+        source: Cause,
+    },
+    /// The data folder or the database in it may only be read.
+    #[error("the data folder cannot be written: {operation}")]
+    ReadOnly {
+        /// What was being done.
+        operation: &'static str,
+        /// What the file system or the driver said.
+        source: Cause,
+    },
+    /// A file beside the database could not be used.
+    #[error("cannot {operation}: {}", path.display())]
+    File {
+        /// What was being done.
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the file system said.
+        source: Cause,
+    },
     /// More writes are waiting than the store is willing to hold.
     #[error("too many writes are waiting")]
     QueueFull,
@@ -194,15 +235,15 @@ pub(crate) trait During<T> {
 impl<T> During<T> for rusqlite::Result<T> {
     fn during(self, operation: &'static str) -> Result<T, StoreError> {
         self.map_err(|error| {
-            let busy = matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-            );
+            let code = error.sqlite_error_code();
             let source: Cause = Arc::new(error);
-            if busy {
-                StoreError::Busy { operation, source }
-            } else {
-                StoreError::Sql { operation, source }
+            match code {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    StoreError::Busy { operation, source }
+                }
+                Some(ErrorCode::DiskFull) => StoreError::NoRoom { operation, source },
+                Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { operation, source },
+                _ => StoreError::Sql { operation, source },
             }
         })
     }

@@ -3,20 +3,28 @@
 //! Every change compares what the caller saw with what is stored, and a terminal status never changes.
 //! It must not know how jobs are run, nor look into graphs and parameters.
 
+mod reading;
+mod recovery;
+mod retention;
 mod row;
 mod statements;
+mod texts;
 
+pub use recovery::UnfinishedJob;
 pub use row::{
     DeadOwner, Expected, FinishJob, JobFilter, JobPayload, JobRow, JobStatus, NewJob, StatusChange,
     Suspension, UnknownStatus, job_etag,
 };
 pub use statements::INTERRUPTED_ERROR;
 
+use rusqlite::Connection;
+
 use crate::ids::check_id;
 use crate::page::{Key, List, Page};
 use crate::writer::Pending;
 use crate::{Store, StoreError};
 use statements::KIND;
+use texts::{EndTexts, NewTexts};
 
 /// Workers that can be declared dead in one call.
 const MAX_WORKERS: usize = 500;
@@ -32,13 +40,15 @@ impl Store {
     /// # Errors
     /// At once when the input is refused, too much is waiting or the store is closed; through the handle
     /// [`StoreError::AlreadyExists`] when the id is taken.
-    pub fn insert_job(&self, job: NewJob) -> Result<Pending<i64>, StoreError> {
+    pub fn insert_job(&self, mut job: NewJob) -> Result<Pending<i64>, StoreError> {
         check_id("id", &job.id)?;
         if job.status.is_terminal() {
             return Err(bad_status(job.status, "a new job cannot have ended"));
         }
-        self.enqueue(KIND, job.text_bytes(), move |db| {
-            statements::insert(db, &job)
+        let (bytes, blobs) = (job.text_bytes(), self.blobs().clone());
+        let texts = NewTexts::of(&mut job);
+        self.enqueue(KIND, bytes, move |db| {
+            statements::insert(db, &blobs, &job, &texts)
         })
     }
 
@@ -46,14 +56,17 @@ impl Store {
     ///
     /// # Errors
     /// As [`insert_job`](Self::insert_job).
-    pub async fn add_job(&self, job: NewJob) -> Result<i64, StoreError> {
+    pub async fn add_job(&self, mut job: NewJob) -> Result<i64, StoreError> {
         check_id("id", &job.id)?;
         if job.status.is_terminal() {
             return Err(bad_status(job.status, "a new job cannot have ended"));
         }
-        let bytes = job.text_bytes();
-        self.write(KIND, bytes, move |db| statements::insert(db, &job))
-            .await
+        let (bytes, blobs) = (job.text_bytes(), self.blobs().clone());
+        let texts = NewTexts::of(&mut job);
+        self.write_load(KIND, bytes, texts, move |db, texts| {
+            statements::insert(db, &blobs, &job, texts)
+        })
+        .await
     }
 
     /// Stores a job that has already ended, with one write, and waits until that is committed. The row is what
@@ -61,7 +74,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`] when the id is taken.
-    pub async fn insert_ended_job(&self, job: NewJob, end: FinishJob) -> Result<i64, StoreError> {
+    pub async fn insert_ended_job(
+        &self,
+        mut job: NewJob,
+        mut end: FinishJob,
+    ) -> Result<i64, StoreError> {
         check_id("id", &job.id)?;
         if !end.status.is_terminal() {
             return Err(bad_status(
@@ -70,27 +87,33 @@ impl Store {
             ));
         }
         let bytes = job.text_bytes() + end.text_bytes();
-        self.write(KIND, bytes, move |db| {
-            statements::insert_ended(db, &job, &end)
+        let blobs = self.blobs().clone();
+        let texts = (NewTexts::of(&mut job), EndTexts::of(&mut end));
+        self.write_load(KIND, bytes, texts, move |db, (new, ended)| {
+            statements::insert_ended(db, &blobs, (&job, new), (&end, ended))
         })
         .await
     }
 
-    /// Ends a job and waits until that is committed; returns its new version.
+    /// Ends a job and waits until that is committed; returns its new version. Its node records go with the same
+    /// commit.
     ///
     /// # Errors
     /// [`StoreError::AlreadyEnded`], [`StoreError::Conflict`] or [`StoreError::NotFound`] when the job
     /// is not what was expected.
-    pub async fn finish_job(&self, finish: FinishJob) -> Result<i64, StoreError> {
+    pub async fn finish_job(&self, mut finish: FinishJob) -> Result<i64, StoreError> {
         if !finish.status.is_terminal() {
             return Err(bad_status(
                 finish.status,
                 "a job ends completed, failed or cancelled",
             ));
         }
-        let bytes = finish.text_bytes();
-        self.write(KIND, bytes, move |db| statements::finish(db, &finish))
-            .await
+        let (bytes, blobs) = (finish.text_bytes(), self.blobs().clone());
+        let texts = EndTexts::of(&mut finish);
+        self.write_load(KIND, bytes, texts, move |db, texts| {
+            statements::finish(db, &blobs, &finish, texts)
+        })
+        .await
     }
 
     /// Moves a job that has not ended to another such status; returns its new version.
@@ -131,8 +154,9 @@ impl Store {
                 reason,
             });
         }
+        let blobs = self.blobs().clone();
         self.write(KIND, 0, move |db| {
-            statements::fail_interrupted(db, &dead, now)
+            statements::fail_interrupted(db, &blobs, &dead, now)
         })
         .await
     }
@@ -143,16 +167,17 @@ impl Store {
     /// When the database cannot be read.
     pub async fn get_job(&self, id: &str) -> Result<Option<JobRow>, StoreError> {
         let id = id.to_owned();
-        self.read(move |db| statements::select(db, &id)).await
+        self.read(move |db| reading::select(db, &id)).await
     }
 
     /// Reads the large texts of one job.
     ///
     /// # Errors
-    /// When the database cannot be read.
+    /// [`StoreError::Damaged`] when a large one is not what was stored; when the database cannot be read.
     pub async fn get_job_payload(&self, id: &str) -> Result<Option<JobPayload>, StoreError> {
         let id = id.to_owned();
-        self.read(move |db| statements::payload(db, &id)).await
+        let blobs = self.blobs().clone();
+        self.read(move |db| reading::payload(db, &blobs, &id)).await
     }
 
     /// One page of a user's jobs, last started first. `limit` is brought into 1 to
@@ -167,7 +192,7 @@ impl Store {
         cursor: &str,
     ) -> Result<Page<JobRow>, StoreError> {
         let after = Key::decode(List::Jobs, cursor)?;
-        self.read(move |db| statements::list(db, &filter, limit, after))
+        self.read(move |db| reading::list(db, &filter, limit, after))
             .await
     }
 
@@ -178,6 +203,11 @@ impl Store {
     pub async fn count_jobs(&self) -> Result<u64, StoreError> {
         self.count("SELECT COUNT(*) FROM nodetool_jobs").await
     }
+}
+
+/// Why a change of a job that must not have ended touched nothing.
+pub(crate) fn refuse_change(db: &Connection, id: &str) -> StoreError {
+    statements::refusal(db, id, Expected::NotEnded)
 }
 
 fn bad_status(status: JobStatus, rule: &str) -> StoreError {

@@ -1,8 +1,8 @@
 //! The durable rows of the product: workflows, jobs, and the migrations that shape their tables.
 //!
 //! This is the only crate that speaks SQL. It must not know HTTP, the engine or graphs: graphs,
-//! parameters, tags and settings pass through as JSON text that is never looked into. Callers choose
-//! ids and times; the store writes what it is told and refuses what would lose somebody else's write.
+//! parameters, tags and settings pass through as JSON text whose meaning is never looked into; the large ones of a job
+//! are files beside the database. Callers choose ids and times; the store writes what it is told and refuses what would lose somebody else's write.
 //!
 //! SQL is written in the dialect SQLite and PostgreSQL share: `$1` placeholders, text ids, times as
 //! `i64` microseconds in UTC, JSON as text, flags as 0 or 1, `ON CONFLICT … RETURNING`. A PostgreSQL
@@ -17,7 +17,9 @@ mod ids;
 mod jobs;
 mod migrations;
 mod page;
+mod payloads;
 mod reader;
+mod run_state;
 mod sql;
 mod store;
 mod workflows;
@@ -27,10 +29,11 @@ pub use error::{Cause, StoreError};
 pub use ids::{MAX_ID_BYTES, new_id, now_micros};
 pub use jobs::{
     DeadOwner, Expected, FinishJob, INTERRUPTED_ERROR, JobFilter, JobPayload, JobRow, JobStatus,
-    NewJob, StatusChange, Suspension, UnknownStatus, job_etag,
+    NewJob, StatusChange, Suspension, UnfinishedJob, UnknownStatus, job_etag,
 };
 pub use migrations::{MigrationState, MigrationStatus};
 pub use page::{MAX_PAGE_ROWS, Page};
+pub use run_state::{CheckpointJob, NodeRecord, NodeRecordStatus};
 pub use store::{Options, Store};
 pub use workflows::{Upserted, WorkflowFilter, WorkflowRow};
 pub use writer::Pending;

@@ -36,7 +36,8 @@ macro_rules! embedded {
 /// Every migration, oldest first.
 const MIGRATIONS: &[Migration] = embedded![
     "20260101_000000_create_workflows",
-    "20260101_000100_create_jobs"
+    "20260101_000100_create_jobs",
+    "20260601_000400_add_run_state",
 ];
 
 /// Length of `YYYYMMDD_HHMMSS`.

@@ -9,12 +9,13 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::StoreError;
-use crate::connection::{open_in_memory, open_writer};
+use crate::connection::{limit_size, open_in_memory, open_writer};
 use crate::error::During;
 use crate::folder::Folder;
 use crate::migrations::{self, MigrationStatus};
+use crate::payloads::{Blobs, Load, sweep_at_open};
 use crate::reader::Readers;
-use crate::writer::{MAX_COMMAND_BYTES, Pending, Writer};
+use crate::writer::{MAX_COMMAND_BYTES, MAX_LOAD_BYTES, Pending, Writer};
 
 /// Most reader threads a store may have.
 const MAX_READERS: usize = 16;
@@ -26,8 +27,10 @@ pub struct Options {
     pub readers: usize,
     /// How long to wait for another process that holds the database locked.
     pub busy_timeout: Duration,
-    /// Whether opening applies missing migrations.
+    /// Whether opening applies missing migrations, and then tidies up what a killed process has left.
     pub migrate: bool,
+    /// Most bytes the database file may take, in steps of a page; `None` leaves it to the disk.
+    pub max_bytes: Option<u64>,
 }
 
 impl Default for Options {
@@ -36,6 +39,7 @@ impl Default for Options {
             readers: 2,
             busy_timeout: Duration::from_secs(5),
             migrate: true,
+            max_bytes: None,
         }
     }
 }
@@ -54,6 +58,7 @@ struct Shared {
     readers: Readers,
     writer: Writer,
     in_memory: bool,
+    blobs: Blobs,
 }
 
 impl std::fmt::Debug for Store {
@@ -67,16 +72,26 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens the database file, creating it if absent, and checks that its migrations are known.
     ///
+    /// Large values are kept in a folder `blobs` beside the file, which must be of this database alone: files in it
+    /// that no row refers to are removed.
+    ///
     /// # Errors
     /// When the file cannot be used, when a migration fails, was changed after it was applied, or is
     /// not known to this program.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
         let mut db = open_writer(path, options.busy_timeout)?;
+        if let Some(bytes) = options.max_bytes {
+            limit_size(&db, bytes)?;
+        }
         prepare(&mut db, options.migrate)?;
+        let blobs = Blobs::beside(path);
+        if options.migrate {
+            sweep_at_open(&db, &blobs)?;
+        }
         let count = options.readers.clamp(1, MAX_READERS);
         let readers = Readers::start(path, count, options.busy_timeout)?;
         let folder = Folder::start(path, options.busy_timeout)?;
-        Self::start(db, readers, Some(folder), path)
+        Self::start(db, readers, Some(folder), path, blobs)
     }
 
     /// Opens an empty database that lives as long as this store.
@@ -86,7 +101,13 @@ impl Store {
     pub fn open_in_memory() -> Result<Self, StoreError> {
         let mut db = open_in_memory()?;
         prepare(&mut db, true)?;
-        Self::start(db, Readers::none(), None, Path::new(":memory:"))
+        Self::start(
+            db,
+            Readers::none(),
+            None,
+            Path::new(":memory:"),
+            Blobs::inline(),
+        )
     }
 
     fn start(
@@ -94,6 +115,7 @@ impl Store {
         readers: Readers,
         folder: Option<Folder>,
         path: &Path,
+        blobs: Blobs,
     ) -> Result<Self, StoreError> {
         let in_memory = folder.is_none();
         let writer = Writer::start(db, folder).map_err(|source| StoreError::open(path, source))?;
@@ -102,6 +124,7 @@ impl Store {
                 readers,
                 writer,
                 in_memory,
+                blobs,
             }),
         })
     }
@@ -142,7 +165,7 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        check_size(kind, bytes)?;
+        check_size(kind, bytes, MAX_COMMAND_BYTES)?;
         self.shared.writer.enqueue(bytes, run)
     }
 
@@ -157,8 +180,46 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
-        check_size(kind, bytes)?;
+        check_size(kind, bytes, MAX_COMMAND_BYTES)?;
         self.shared.writer.write(bytes, run).await
+    }
+
+    /// Writes values of which the large ones go to files, and waits for the commit.
+    pub(crate) async fn write_load<T, L, F>(
+        &self,
+        kind: &'static str,
+        bytes: usize,
+        load: L,
+        mut run: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        L: Load,
+        F: FnMut(&Connection, &L) -> Result<T, StoreError> + Send + 'static,
+    {
+        check_size(kind, bytes, MAX_LOAD_BYTES)?;
+        let load = self.shared.blobs.ahead(load).await?;
+        self.shared
+            .writer
+            .write(bytes, move |db| run(db, &load))
+            .await
+    }
+
+    /// Runs something on the writing connection, outside any transaction and while nobody else writes.
+    pub(crate) async fn exclusive<T, F>(&self, run: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let Shared {
+            readers, writer, ..
+        } = &*self.shared;
+        readers.read_through(writer, run).await
+    }
+
+    /// Where large values are.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.shared.blobs
     }
 
     /// Reads what has been committed so far.
@@ -171,6 +232,7 @@ impl Store {
             readers,
             writer,
             in_memory,
+            ..
         } = &*self.shared;
         if *in_memory {
             readers.read_through(writer, query).await
@@ -201,8 +263,7 @@ fn prepare(db: &mut Connection, migrate: bool) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check_size(kind: &'static str, size: usize) -> Result<(), StoreError> {
-    let limit = MAX_COMMAND_BYTES;
+fn check_size(kind: &'static str, size: usize, limit: usize) -> Result<(), StoreError> {
     if size > limit {
         Err(StoreError::TooLarge { kind, size, limit })
     } else {

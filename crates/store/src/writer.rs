@@ -32,6 +32,9 @@ const QUEUE_KIB: u32 = 64 << 10;
 /// Most text one command may carry: a quarter of the queue.
 pub(crate) const MAX_COMMAND_BYTES: usize = 16 << 20;
 
+/// Most a command may carry whose large values go to files and whose caller waits: all of the queue.
+pub(crate) const MAX_LOAD_BYTES: usize = 64 << 20;
+
 /// Folding the log back is asked for after about this much was written, or when idle.
 ///
 /// That is an estimate; SQLite's own limit (see `connection`) bounds the log exactly.

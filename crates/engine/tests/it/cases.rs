@@ -9,15 +9,13 @@ mod outputs;
 mod services;
 
 /// Cases that have no test, and why.
-const WITHOUT: [(u32, &str); 4] = [
+const WITHOUT: [(u32, &str); 2] = [
     (76, "nodes do not save their assets by themselves yet"),
-    (79, "a suspended run cannot be resumed yet"),
-    (80, "a suspended run cannot be resumed yet"),
-    (81, "there is no store of trigger inputs yet"),
+    (81, "trigger inputs are stored by the server"),
 ];
 
 /// Where tests named for cases are.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("cases/batches.rs"),
     include_str!("cases/control.rs"),
     include_str!("cases/endings.rs"),
@@ -26,6 +24,7 @@ const SOURCES: [&str; 11] = [
     include_str!("cases/outputs.rs"),
     include_str!("cases/services.rs"),
     include_str!("guarantees/refusals.rs"),
+    include_str!("resume.rs"),
     include_str!("../../src/aligner/tests.rs"),
     include_str!("../../src/assets.rs"),
     include_str!("../../src/inbox.rs"),

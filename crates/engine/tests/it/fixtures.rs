@@ -5,6 +5,7 @@
 mod controllers;
 mod endings;
 mod graph;
+mod journal;
 mod nodes;
 mod runs;
 mod streams;
@@ -12,6 +13,7 @@ mod streams;
 pub(crate) use controllers::*;
 pub(crate) use endings::*;
 pub(crate) use graph::Flow;
+pub(crate) use journal::{Diary, Told, attempt, resume};
 pub(crate) use nodes::*;
 pub(crate) use runs::{
     Live, Ran, context, ints, on_both_runtimes, options, run, run_with, runtime, start, start_in,

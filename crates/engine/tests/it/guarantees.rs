@@ -29,6 +29,20 @@ pub(crate) fn check(
     assert!(found.is_empty(), "{found:#?}\nin {events:#?}");
 }
 
+/// The same for a run that goes on where another ended: finished nodes only say that they are.
+pub(crate) fn check_resumed(
+    graph: &Graph,
+    registry: &Registry,
+    replayed: &HashSet<String>,
+    outcome: &RunOutcome,
+    events: &[JobEvent],
+) {
+    let mut check = Check::new(graph, registry, true, outcome);
+    check.replayed.clone_from(replayed);
+    let found = check.all(events);
+    assert!(found.is_empty(), "{found:#?}\nin {events:#?}");
+}
+
 /// Everything that is wrong with the messages of a run.
 fn faults(
     graph: &Graph,
@@ -37,15 +51,7 @@ fn faults(
     outcome: &RunOutcome,
     events: &[JobEvent],
 ) -> Vec<String> {
-    let mut check = Check::new(graph, registry, cached, outcome);
-    for event in events {
-        keys::check(event, &mut check.faults);
-        check.event(event);
-    }
-    check.frame(events);
-    check.ends();
-    check.outputs(events);
-    check.faults
+    Check::new(graph, registry, cached, outcome).all(events)
 }
 
 struct NodeState<'a> {
@@ -73,6 +79,8 @@ struct EdgeState<'a> {
 
 struct Check<'a> {
     cached: bool,
+    /// Nodes that an earlier attempt had finished.
+    replayed: HashSet<String>,
     outcome: &'a RunOutcome,
     nodes: HashMap<&'a str, NodeState<'a>>,
     edges: Vec<EdgeState<'a>>,
@@ -131,12 +139,24 @@ impl<'a> Check<'a> {
         };
         Check {
             cached,
+            replayed: HashSet::new(),
             outcome,
             nodes,
             edges: graph.edges.iter().map(edge).collect(),
             edge_ids: edge_ids(&graph.edges),
             faults: Vec::new(),
         }
+    }
+
+    fn all(mut self, events: &[JobEvent]) -> Vec<String> {
+        for event in events {
+            keys::check(event, &mut self.faults);
+            self.event(event);
+        }
+        self.frame(events);
+        self.ends();
+        self.outputs(events);
+        self.faults
     }
 
     fn fault(&mut self, text: String) {
@@ -173,6 +193,10 @@ impl<'a> Check<'a> {
         if state.over {
             wrong.push("an update after the end");
         }
+        let replayed = self.replayed.contains(id);
+        if replayed && (status != NodeStatus::Completed || state.completed > 0) {
+            wrong.push("a finished node executes");
+        }
         // Of error, result and properties.
         let wanted = match status {
             NodeStatus::Running | NodeStatus::Suspended => (false, false, true),
@@ -206,7 +230,7 @@ impl<'a> Check<'a> {
         for text in wrong {
             self.fault(format!("G2: {id} {status:?}: {text}"));
         }
-        if matches!(status, NodeStatus::Running | NodeStatus::Completed) {
+        if matches!(status, NodeStatus::Running | NodeStatus::Completed) && !replayed {
             self.executed(id);
         }
     }

@@ -6,4 +6,6 @@ mod deadlocks;
 mod fixtures;
 mod guarantees;
 mod order;
+mod pause;
 mod random;
+mod resume;

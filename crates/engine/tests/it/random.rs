@@ -15,6 +15,7 @@ use crate::fixtures::{Live, runtime, start_in};
 mod graph;
 mod nodes;
 mod reference;
+mod resumed;
 
 use graph::Drawn;
 use nodes::Trace;
@@ -29,9 +30,11 @@ enum Trouble {
     Suspension(usize, usize),
     /// The caller cancels after some messages.
     Cancel(usize),
+    /// The caller pauses after some messages, and lets the run go on when it is at rest.
+    Pause(usize),
 }
 
-use Trouble::{Cancel, Failure, Suspension};
+use Trouble::{Cancel, Failure, Pause, Suspension};
 
 /// One random run.
 #[derive(Clone, Copy, Debug)]
@@ -64,11 +67,23 @@ async fn compare(drawn: &Drawn, trouble: Trouble) {
         live.recorder.until_told(after).await;
         live.handle().cancel();
     }
+    if let Pause(after) = trouble {
+        live.recorder.until_told(after).await;
+        live.handle().pause();
+        live.handle().settled().await;
+        let given = || trace.given.lock().expect("no node panics").clone();
+        let before = given();
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(before, given(), "a paused run goes on");
+        live.handle().unpause();
+    }
     let ran = live.end().await;
     let given = trace.given.lock().expect("all nodes have ended").clone();
     // The troubled node may never get that far.
     let expected = match trouble {
-        Trouble::None => JobStatus::Completed,
+        Trouble::None | Pause(_) => JobStatus::Completed,
         Failure(..) => JobStatus::Failed,
         Suspension(..) => JobStatus::Suspended,
         Cancel(_) => JobStatus::Cancelled,
@@ -122,6 +137,11 @@ fn none() -> BoxedStrategy<Trouble> {
     Just(Trouble::None).boxed()
 }
 
+/// A pause, at any time.
+fn pause() -> BoxedStrategy<Trouble> {
+    (0usize..200).prop_map(Pause).boxed()
+}
+
 /// Any trouble, at any time.
 fn some() -> BoxedStrategy<Trouble> {
     let place = || (0usize..16, 0usize..20);
@@ -143,6 +163,16 @@ proptest! {
 
     #[test]
     fn on_two_threads_every_node_gives_what_the_interpreter_says(case in cases(2, none())) {
+        check(case)?;
+    }
+
+    #[test]
+    fn on_one_thread_a_paused_run_rests_and_then_gives_what_the_interpreter_says(case in cases(1, pause())) {
+        check(case)?;
+    }
+
+    #[test]
+    fn on_two_threads_a_paused_run_rests_and_then_gives_what_the_interpreter_says(case in cases(2, pause())) {
         check(case)?;
     }
 

@@ -6,14 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use nodetool_store::{DeadOwner, Options, Store, now_micros};
+use nodetool_store::{Options, Store};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat, Overrides, private_folder};
-use crate::http::{self, App, Surface};
+use crate::extensions::{self, Extension};
+use crate::http::{self, App, Front, Surface};
 use crate::node_services::{self, NodeServices};
-use crate::services::{Changes, Feeds, JobService, JobServiceParts, Limits, WorkflowService};
+use crate::services::{
+    Changes, Feeds, JobService, JobServiceParts, Kept, Limits, Recovery, Retention, Shelving, Site,
+    WorkflowService, retention,
+};
 
 /// Start the server
 #[derive(Debug, clap::Args)]
@@ -23,12 +28,12 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn main(self) -> anyhow::Result<ExitCode> {
+    pub(super) fn main(self, extensions: Vec<Extension>) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         let config = Config::load(self.settings)?;
         log_to_stderr(&config)?;
         let runtime = super::runtime()?;
-        let result = runtime.block_on(serve(config, started));
+        let result = runtime.block_on(serve(config, started, extensions));
         runtime.shutdown_timeout(Duration::from_secs(1));
         result.map(|()| ExitCode::SUCCESS)
     }
@@ -51,22 +56,35 @@ fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
     set.map_err(|e| anyhow::anyhow!("cannot start logging: {e}"))
 }
 
-async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
+async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> anyhow::Result<()> {
+    let front = front(&config, &extensions)?;
     private_folder(&config.data_dir)?;
     private_folder(&config.workspace())?;
     let _owned = own_folder(&config)?;
     let store =
         Store::open(&config.database(), Options::default()).context("cannot open the database")?;
-    let interrupted = store
-        .fail_interrupted_jobs(DeadOwner::SilentSince(now_micros()), now_micros())
-        .await?;
-    if interrupted > 0 {
+    let (router, jobs) = house(&config, &store, started, front, extensions)?;
+    let left = jobs.recover(config.recovery).await?;
+    if left > 0 {
+        let what = match config.recovery {
+            Recovery::Resume => "they go on",
+            Recovery::Fail => "they are marked failed",
+        };
         tracing::warn!(
-            jobs = interrupted,
-            "jobs of an earlier process were still running; they are marked failed"
+            jobs = left,
+            "jobs of an earlier process were still at work; {what}"
         );
     }
-    let (router, jobs) = house(&config, &store, started)?;
+    // Ends with this function.
+    let mut housework = JoinSet::new();
+    housework.spawn(retention::keep_house(
+        store.clone(),
+        jobs.feeds().clone(),
+        Retention {
+            days: config.job_retention_days,
+            mib: config.job_retention_mib,
+        },
+    ));
     let address = format!("{}:{}", bracketed(&config.host), config.port);
     let listener = TcpListener::bind(&address).await.with_context(|| {
         format!("cannot listen on {address}; --host and --port choose another address")
@@ -88,11 +106,10 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
     });
     let grace = Duration::from_secs(config.shutdown_seconds);
     let (told, mut stopping) = tokio::sync::watch::channel(None);
-    let server = axum::serve(
-        listener,
-        axum::ServiceExt::<axum::extract::Request>::into_make_service(router),
-    )
-    .with_graceful_shutdown(async move {
+    let service = axum::ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<
+        SocketAddr,
+    >(router);
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
         stop_signal().await;
         tracing::info!(
             "stopping: no new requests; those at work get {} s",
@@ -118,11 +135,31 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is there beside the API; its faults are told before anything is touched.
+fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
+    let site = match &config.static_folder {
+        folder if folder.as_os_str().is_empty() => None,
+        folder => Some(Site::open(folder).with_context(|| {
+            format!(
+                "cannot serve the web UI from the folder {} (--static-folder)",
+                folder.display()
+            )
+        })?),
+    };
+    Ok(Front {
+        site,
+        docs: !config.disable_docs,
+        extensions: extensions::first_parts(extensions)?,
+    })
+}
+
 /// Services and routes over a store.
 fn house(
     config: &Config,
     store: &Store,
     started: Instant,
+    front: Front,
+    extensions: Vec<Extension>,
 ) -> anyhow::Result<(Surface, JobService)> {
     let registry = Arc::new(node_services::registry());
     let listed: Vec<_> = registry
@@ -144,8 +181,18 @@ fn house(
         services: node_services.build()?,
         workspace: config.workspace(),
         changes: changes.clone(),
-        feeds: Feeds::default(),
-        limits: Limits::default(),
+        feeds: Feeds::new(Shelving {
+            kept: Kept {
+                frames: config.job_replay_buffer_events.max(1),
+                ..Kept::default()
+            },
+            after_end: Duration::from_millis(config.job_replay_retention_ms),
+            ..Shelving::default()
+        }),
+        limits: Limits {
+            per_user: config.max_concurrent_jobs,
+            per_workflow: config.max_concurrent_runs_per_workflow,
+        },
     });
     let app = App {
         workflows,
@@ -154,7 +201,7 @@ fn house(
         metadata,
         started,
     };
-    Ok((http::surface(Arc::new(app)), jobs))
+    Ok((http::surface(Arc::new(app), front, extensions), jobs))
 }
 
 /// Takes the data folder for this process: two servers on one folder would each hold plans the other has changed.

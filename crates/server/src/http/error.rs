@@ -6,7 +6,7 @@ use nodetool_protocol::{DocumentFault, Value};
 use nodetool_store::StoreError;
 use serde::Serialize;
 
-use crate::services::{RunError, WorkflowError};
+use crate::services::{ResumeError, RetryError, RunError, WorkflowError};
 
 /// Lets the logging layer put the id of an internal error on the response.
 #[derive(Clone)]
@@ -84,6 +84,10 @@ impl ApiError {
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, detail)
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -182,6 +186,35 @@ pub(crate) struct Refusal {
     detail: String,
     #[schema(required = false)]
     errors: Vec<serde_json::Value>,
+}
+
+impl From<ResumeError> for ApiError {
+    fn from(e: ResumeError) -> Self {
+        match e {
+            ResumeError::NotFound => ApiError::not_found("Job not found"),
+            ResumeError::NotResumable(_) | ResumeError::Broken(_) => {
+                ApiError::conflict(e.to_string())
+            }
+            ResumeError::BadAnswer(msg) => ApiError::invalid(vec![FieldError::at(
+                "value_error",
+                &["body", "data", "decision"],
+                msg,
+            )]),
+            ResumeError::Store(e) => e.into(),
+            ResumeError::ShuttingDown => RunError::ShuttingDown.into(),
+        }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(e: RetryError) -> Self {
+        match e {
+            RetryError::NotFound => ApiError::not_found("Job not found"),
+            RetryError::NotEnded(_) | RetryError::Broken(_) => ApiError::conflict(e.to_string()),
+            RetryError::Run(e) => e.into(),
+            RetryError::Store(e) => e.into(),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -296,6 +296,17 @@ impl Fields {
         }
     }
 
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+        match self.map.shift_remove(key) {
+            None | Some(Value::Null) => None,
+            Some(Value::Bool(flag)) => Some(flag),
+            Some(other) => {
+                self.wrong(key, "bool_type", "boolean", &other);
+                None
+            }
+        }
+    }
+
     pub(crate) fn required_text(&mut self, key: &str) -> String {
         if self.map.get(key).is_none_or(Value::is_null) {
             self.errors

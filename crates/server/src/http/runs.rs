@@ -142,7 +142,7 @@ fn wrapped_params(body: &Map) -> Option<&Map> {
 }
 
 /// The job id a client chose; it only makes sense where it is told back.
-fn chosen_id(body: &Map) -> Result<Option<String>, ApiError> {
+pub(super) fn chosen_id(body: &Map) -> Result<Option<String>, ApiError> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_.:-".contains(c);
     let (kind, msg) = match body.get("job_id") {
         None | Some(Value::Null) => return Ok(None),

@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use indexmap::IndexMap;
 use nodetool_protocol::{JobEvent, JobStatus, Severity};
 use nodetool_sdk::{BoxFuture, EventSink};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 mod frame;
 mod shelf;
 
 pub(crate) use frame::Frame;
-pub(crate) use shelf::Feeds;
+pub(crate) use shelf::{Feeds, Shelving};
 
 /// Messages a listener that must not miss any may be behind before the job waits for it.
 const BEHIND: u64 = 256;
@@ -72,7 +73,7 @@ const LOG_LINES: usize = 1000;
 const LOG_BYTES: usize = 256 << 10;
 
 /// A line of a job's log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LogLine {
     /// Microseconds UTC.
     pub(crate) at: i64,
@@ -241,6 +242,13 @@ impl Feed {
         let ring = self.ring();
         let state = ring.nodes.values().chain(ring.edges.values());
         4096 + ring.bytes + ring.log_bytes + state.map(|f| f.weight).sum::<usize>()
+    }
+
+    /// More messages come after all, to a job that is taken up again.
+    fn reopen(&self, allowed: u64) {
+        let mut ring = self.ring();
+        ring.closed = false;
+        ring.allowed = ring.allowed.max(allowed);
     }
 
     /// No more messages come.

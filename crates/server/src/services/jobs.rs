@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nodetool_engine::{
-    AssetMode, ResultCache, RunHandle, RunOptions, RunOutcome, Runner, Unheard, tell_rejection,
+    AssetMode, Journal, ResultCache, Resume, RunHandle, RunOptions, RunOutcome, Runner, Unheard,
+    tell_rejection,
 };
 use nodetool_protocol::{JobStatus, Map, Value};
 use nodetool_sdk::services::Services;
@@ -21,19 +22,23 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::feeds::{Feed, Feeds, From, Subject, Watch};
+use super::feeds::{Feed, Feeds, From, LogLine, Subject, Watch};
 use super::{Caller, Changes, Happened, ListJobs, Loaded, WorkflowError, WorkflowService};
 use attempt::{Attempt, Command};
 use detached::Detached;
+use journal::JobJournal;
 use nested::{Nests, WorkflowsInside};
 use queue::{Ask, Queue};
 
 mod attempt;
 mod detached;
+mod journal;
 mod nested;
 mod queue;
+mod recovery;
 
 pub(crate) use queue::Limits;
+pub(crate) use recovery::{Recovery, ResumeError, RetryError};
 
 /// Largest parameters that are kept with a job.
 const PARAMS_KEPT: usize = 4 << 20;
@@ -250,6 +255,11 @@ impl JobService {
         Detached::new(&self.0.tasks, inner.begin(start, follower)).await
     }
 
+    /// The messages of all jobs.
+    pub(crate) fn feeds(&self) -> &Feeds {
+        &self.0.feeds
+    }
+
     /// The messages of a job of the caller's that is at work or ended lately.
     pub(crate) fn feed(&self, caller: &Caller, job_id: &str) -> Option<Arc<Feed>> {
         self.0.feeds.get(&caller.user_id, job_id)
@@ -354,6 +364,7 @@ impl JobService {
         let filter = JobFilter {
             user_id: caller.user_id.clone(),
             workflow_id: list.workflow_id,
+            statuses: Vec::new(),
         };
         self.0
             .store
@@ -361,7 +372,81 @@ impl JobService {
             .await
     }
 
-    /// Takes no new runs, waits for those at work, then cancels what is left.
+    /// Asks every job of a workflow of the caller's to end; answers which.
+    pub(crate) async fn cancel_workflow(
+        &self,
+        caller: &Caller,
+        workflow_id: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut cancelled = Vec::new();
+        for status in [
+            nodetool_store::JobStatus::Suspended,
+            nodetool_store::JobStatus::Paused,
+        ] {
+            let filter = JobFilter {
+                user_id: caller.user_id.clone(),
+                workflow_id: Some(workflow_id.to_owned()),
+                statuses: vec![status],
+            };
+            let page = self.0.store.list_jobs(filter, 1000, "").await?;
+            for row in page.rows {
+                if self.cancel(caller, &row.id).await? {
+                    cancelled.push(row.id);
+                }
+            }
+        }
+        for job in self.active(caller) {
+            if *job.workflow_id == *workflow_id
+                && !cancelled.iter().any(|id| **id == *job.job_id)
+                && self.cancel(caller, &job.job_id).await?
+            {
+                cancelled.push(job.job_id.to_string());
+            }
+        }
+        Ok(cancelled)
+    }
+
+    /// What the nodes of a job wrote to its log; nothing when the caller has no such job.
+    pub(crate) async fn logs(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Option<Vec<LogLine>>, StoreError> {
+        if let Some(feed) = self.feed(caller, id) {
+            return Ok(Some(feed.log()));
+        }
+        if self.get(caller, id).await?.is_none() {
+            return Ok(None);
+        }
+        let payload = self.0.store.get_job_payload(id).await?;
+        let lines = payload.and_then(|p| serde_json::from_str(&p.logs?).ok());
+        Ok(Some(lines.unwrap_or_default()))
+    }
+
+    /// Asks a job to begin no more nodes; `false` when the caller has no such job at work.
+    pub(crate) async fn pause(&self, caller: &Caller, job_id: &str) -> bool {
+        let live = self.live(caller, job_id);
+        match live.as_ref().and_then(|live| live.commands.as_ref()) {
+            Some(orders) => orders.send(Command::Pause).await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// The outputs of a job of the caller's that has completed, where they were kept.
+    pub(crate) async fn result(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<Option<Map>, StoreError> {
+        if self.get(caller, id).await?.is_none() {
+            return Ok(None);
+        }
+        let payload = self.0.store.get_job_payload(id).await?;
+        Ok(payload.and_then(|p| serde_json::from_str(&p.result?).ok()))
+    }
+
+    /// Takes no new runs and waits for those at work. What is left then notes how far it is and lets go, for the next
+    /// process to go on; a run without a journal of its own is cancelled.
     pub(crate) async fn shut_down(&self, grace: Duration) {
         self.0.tasks.close();
         if tokio::time::timeout(grace, self.0.tasks.wait())
@@ -369,9 +454,17 @@ impl JobService {
             .is_err()
         {
             let left: Vec<Arc<Live>> = self.0.running().values().cloned().collect();
-            tracing::warn!(jobs = left.len(), "cancelling jobs that are still at work");
-            left.iter().for_each(|live| live.cancel());
-            let _ = tokio::time::timeout(Duration::from_secs(2), self.0.tasks.wait()).await;
+            tracing::warn!(
+                jobs = left.len(),
+                "jobs are still at work; they go on after the next start"
+            );
+            for live in left {
+                match &live.commands {
+                    Some(orders) => drop(orders.try_send(Command::Release)),
+                    None => live.cancel(),
+                }
+            }
+            let _ = tokio::time::timeout(Duration::from_secs(4), self.0.tasks.wait()).await;
         }
     }
 }
@@ -441,6 +534,9 @@ impl Inner {
         });
         self.running()
             .insert(live.subject.job_id.clone(), live.clone());
+        let graph = start.workflow.graph.clone();
+        let id = live.subject.job_id.clone();
+        let journal = JobJournal::new(self.store.clone(), id, graph);
         let attempt = Attempt {
             inner: self.clone(),
             live: live.clone(),
@@ -448,6 +544,8 @@ impl Inner {
             start,
             place,
             orders,
+            journal: Arc::new(journal),
+            resume: None,
         };
         self.tasks.spawn(attempt.see_through());
         Ok((live, watch))
@@ -458,6 +556,12 @@ impl Inner {
         let mut job = NewJob::new(&id, &start.caller.user_id, &start.workflow.id, now_micros());
         job.status = nodetool_store::JobStatus::Running;
         job.execution_strategy = Some("threaded".into());
+        if start.assets != AssetMode::Python {
+            job.assets = Some(recovery::asset_word(start.assets).into());
+        }
+        if let Some(event) = &start.trigger_event {
+            job.trigger_event = serde_json::to_string(event).ok();
+        }
         if !start.params.is_empty() {
             let params = Value::from(start.params.clone());
             // They are kept for whoever looks at the job later; what is too large to keep is no reason not to run.
@@ -469,12 +573,36 @@ impl Inner {
         job
     }
 
+    /// A run of a job: journaled, so that it can be taken up again, and with what an earlier attempt left behind.
     fn runner(
+        &self,
+        start: &mut StartRun,
+        job_id: Arc<str>,
+        events: Arc<dyn EventSink>,
+        journal: Option<(Arc<JobJournal>, Option<Resume>)>,
+    ) -> (Option<Runner>, Arc<RunCx>) {
+        let (journal, resume) = journal.map_or((None, None), |(j, r)| (Some(j), r));
+        let options = RunOptions {
+            params: std::mem::take(&mut start.params),
+            assets: start.assets,
+            cache: Some(self.cache.clone()),
+            trigger_event: start.trigger_event.take(),
+            // An input that waits for values nobody can push would hold the run for ever.
+            pushes: start.pushes,
+            journal: journal.map(|j| j as Arc<dyn Journal>),
+            resume,
+            ..RunOptions::default()
+        };
+        self.runner_with(start, job_id, events, 0, options)
+    }
+
+    fn runner_with(
         &self,
         start: &StartRun,
         job_id: Arc<str>,
         events: Arc<dyn EventSink>,
         depth: u32,
+        options: RunOptions,
     ) -> (Option<Runner>, Arc<RunCx>) {
         let cx = Arc::new(RunCx {
             job_id,
@@ -486,15 +614,6 @@ impl Inner {
             workspace: Some(self.workspace.clone()),
             events,
         });
-        let options = RunOptions {
-            params: start.params.clone(),
-            assets: start.assets,
-            cache: Some(self.cache.clone()),
-            trigger_event: start.trigger_event.clone(),
-            // An input that waits for values nobody can push would hold the run for ever.
-            pushes: start.pushes,
-            ..RunOptions::default()
-        };
         let runner = start
             .workflow
             .plan
@@ -505,10 +624,18 @@ impl Inner {
     }
 
     /// A run nobody listens to. Its row is written when it ends, or after [`QUICK`] if it takes longer.
-    async fn run_quietly(&self, start: StartRun) -> Result<RunOutcome, RunError> {
+    async fn run_quietly(&self, mut start: StartRun) -> Result<RunOutcome, RunError> {
         let job = self.prepare(&start);
         let id = job.id.clone();
-        let (runner, cx) = self.runner(&start, id.as_str().into(), Arc::new(Unheard), 0);
+        let graph = start.workflow.graph.clone();
+        let journal = JobJournal::new(self.store.clone(), id.as_str().into(), graph);
+        let journal = Arc::new(journal);
+        let (runner, cx) = self.runner(
+            &mut start,
+            id.as_str().into(),
+            Arc::new(Unheard),
+            Some((journal.clone(), None)),
+        );
         let live = Arc::new(Live {
             subject: Subject {
                 job_id: cx.job_id.clone(),
@@ -529,26 +656,34 @@ impl Inner {
             inner: self,
             id: cx.job_id.clone(),
         };
+        let mut job = Some(job);
+        let has_effects = start.workflow.plan.as_ref().is_ok_and(|p| p.has_effects());
+        if has_effects && let Some(job) = job.take() {
+            // The journal of its effects belongs to a job that is there.
+            self.store.add_job(job).await?;
+        }
         let run = execute(runner, &start.workflow, &cx);
         tokio::pin!(run);
-        let mut job = Some(job);
         let outcome = tokio::select! {
             biased;
             outcome = &mut run => outcome,
             () = tokio::time::sleep(QUICK) => {
                 if let Some(job) = job.take() {
-                    drop(self.store.insert_job(job)?);
+                    self.store.add_job(job).await?;
                 }
-                run.await
+                journal.keep_while(run).await
             }
         };
-        match (job.take(), self.ending(&id, &outcome)) {
-            (Some(job), Some(end)) => drop(self.store.insert_ended_job(job, end).await?),
-            (Some(job), None) => {
-                drop(self.store.insert_job(job)?);
-                self.finish(&id, &outcome).await?;
+        if let Some((node, _, state)) = &outcome.suspended {
+            if let Some(job) = job.take() {
+                self.store.add_job(job).await?;
             }
-            (None, _) => self.finish(&id, &outcome).await?,
+            journal.suspended(node, state.clone());
+            journal.flush().await?;
+        }
+        match (job.take(), self.ending(&id, &outcome, None)) {
+            (Some(job), Some(end)) => drop(self.store.insert_ended_job(job, end).await?),
+            _ => self.finish(&id, &outcome, None).await?,
         }
         self.told(&cx.user_id, Happened::Created, &id);
         Ok(outcome)

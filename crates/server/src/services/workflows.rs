@@ -24,6 +24,8 @@ pub(crate) struct Loaded {
     pub(crate) plan: Result<Arc<Plan>, PlanError>,
     /// Title and type of each node by id, to tell faults.
     pub(crate) titles: HashMap<Arc<str>, (String, String)>,
+    /// The graph as JSON, for the job that keeps it.
+    pub(crate) graph: Option<Arc<str>>,
 }
 
 /// What a client saves.
@@ -219,6 +221,7 @@ impl WorkflowService {
             row.user_id,
             row.access == "public",
             &graph,
+            Some(row.graph),
         ));
         let mut plans = self.plans();
         if plans.writes == writes {
@@ -241,10 +244,28 @@ impl WorkflowService {
 
     /// A graph that is not stored, planned.
     pub(crate) fn plan_graph(&self, caller: &Caller, graph: &Graph) -> Arc<Loaded> {
-        Arc::new(self.plan("".into(), caller.user_id.clone(), false, graph))
+        self.plan_graph_of("".into(), caller, graph)
     }
 
-    fn plan(&self, id: Arc<str>, owner: String, public: bool, graph: &Graph) -> Loaded {
+    /// A graph a job kept, planned; `id` is the workflow it was taken from.
+    pub(crate) fn plan_graph_of(
+        &self,
+        id: Arc<str>,
+        caller: &Caller,
+        graph: &Graph,
+    ) -> Arc<Loaded> {
+        let text = to_json(graph).into();
+        Arc::new(self.plan(id, caller.user_id.clone(), false, graph, Some(text)))
+    }
+
+    fn plan(
+        &self,
+        id: Arc<str>,
+        owner: String,
+        public: bool,
+        graph: &Graph,
+        text: Option<Arc<str>>,
+    ) -> Loaded {
         let plan = Plan::build(graph, &self.registry).map(Arc::new);
         let titles = match &plan {
             Ok(_) => HashMap::new(),
@@ -263,6 +284,7 @@ impl WorkflowService {
             public,
             plan,
             titles,
+            graph: text,
         }
     }
 }

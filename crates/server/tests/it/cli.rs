@@ -2,6 +2,7 @@
 
 mod files;
 mod hostile;
+mod migrate;
 mod nodes;
 mod process;
 mod run;

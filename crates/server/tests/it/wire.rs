@@ -4,6 +4,7 @@ mod bodies;
 mod client;
 mod crowds;
 mod events;
+mod front;
 mod garbage;
 pub(crate) mod graphs;
 mod hostile;

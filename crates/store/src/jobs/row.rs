@@ -111,6 +111,10 @@ pub struct NewJob {
     pub worker_id: Option<String>,
     /// JSON object of the caller's own.
     pub metadata: Option<String>,
+    /// JSON of the event that started it, for a job a trigger started.
+    pub trigger_event: Option<String>,
+    /// The word for how it keeps its assets.
+    pub assets: Option<String>,
 }
 
 impl NewJob {
@@ -130,6 +134,8 @@ impl NewJob {
             execution_id: None,
             worker_id: None,
             metadata: None,
+            trigger_event: None,
+            assets: None,
         }
     }
 
@@ -141,6 +147,8 @@ impl NewJob {
             &self.execution_id,
             &self.worker_id,
             &self.metadata,
+            &self.trigger_event,
+            &self.assets,
         ];
         texts.iter().map(|text| text.len()).sum::<usize>()
             + shared
@@ -182,10 +190,12 @@ pub struct FinishJob {
     pub cost: Option<f64>,
     /// JSON list of log entries; `None` keeps what is stored.
     pub logs: Option<String>,
+    /// JSON of what it gave; `None` keeps what is stored.
+    pub result: Option<Arc<str>>,
 }
 
 impl FinishJob {
-    /// An end without error, cost or logs.
+    /// An end without error, cost, logs or result.
     #[must_use]
     pub fn new(id: &str, expected: Expected, status: JobStatus, finished_at: i64) -> Self {
         let id = id.to_owned();
@@ -197,12 +207,14 @@ impl FinishJob {
             error: None,
             cost: None,
             logs: None,
+            result: None,
         }
     }
 
     pub(super) fn text_bytes(&self) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        self.id.len() + length(&self.error) + length(&self.logs)
+        let result = self.result.as_ref().map_or(0, |text| text.len());
+        self.id.len() + length(&self.error) + length(&self.logs) + result
     }
 }
 
@@ -263,12 +275,14 @@ impl StatusChange {
 }
 
 /// Which jobs a list holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct JobFilter {
     /// Of this owner only.
     pub user_id: String,
     /// Of this workflow only.
     pub workflow_id: Option<String>,
+    /// With one of these statuses only; none restricts nothing.
+    pub statuses: Vec<JobStatus>,
 }
 
 /// Whose jobs count as interrupted.
@@ -297,7 +311,7 @@ pub struct JobRow {
     pub finished_at: Option<i64>,
     /// Where it stands.
     pub status: JobStatus,
-    /// Number of writes since it was inserted.
+    /// Number of writes since it was inserted; saving node records or reserving events does not count.
     pub version: i64,
     /// Microseconds UTC of the last write.
     pub updated_at: Option<i64>,
@@ -352,7 +366,7 @@ pub fn job_etag(id: &str, version: i64) -> String {
     Etag::new("job").text(id).number(version).finish()
 }
 
-/// The large texts of a job.
+/// The large texts of a job, and what is needed to take it up again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobPayload {
     /// JSON graph, `{}` unless it was kept.
@@ -367,6 +381,16 @@ pub struct JobPayload {
     pub suspension_metadata: String,
     /// JSON object of the caller's own.
     pub metadata: String,
+    /// JSON of what it gave.
+    pub result: Option<Arc<str>>,
+    /// Events up to this number may have been told to somebody.
+    pub event_seq: i64,
+    /// JSON of the event that started it.
+    pub trigger_event: Option<String>,
+    /// The word for how it keeps its assets.
+    pub assets: Option<String>,
+    /// Microseconds UTC, when it was inserted without being started.
+    pub queued_at: Option<i64>,
 }
 
 #[cfg(test)]

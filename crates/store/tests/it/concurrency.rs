@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nodetool_store::{
-    Expected, FinishJob, JobFilter, JobStatus, Options, StatusChange, Store, StoreError, new_id,
+    CheckpointJob, Expected, FinishJob, JobFilter, JobStatus, Options, StatusChange, Store,
+    StoreError, new_id,
 };
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
-use crate::samples::{Folder, completion, job};
+use crate::samples::{Folder, completion, job, large, record, workflow};
 
 const WRITERS: usize = 64;
 const JOBS_EACH: usize = 20;
@@ -28,7 +29,7 @@ async fn sixty_four_writers_and_some_readers_never_meet_a_lock() {
             while !done.load(Ordering::Relaxed) {
                 let filter = JobFilter {
                     user_id: "u".to_owned(),
-                    workflow_id: None,
+                    ..JobFilter::default()
                 };
                 let listed = store.list_jobs(filter, 100, "").await?.rows.len();
                 largest = largest.max(listed);
@@ -66,6 +67,60 @@ async fn sixty_four_writers_and_some_readers_never_meet_a_lock() {
         store.count_jobs().await.unwrap(),
         (WRITERS * JOBS_EACH) as u64
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_writers_of_every_table_never_meet_a_lock() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let mut writers = JoinSet::new();
+    for number in 0..WRITERS {
+        let store = store.clone();
+        writers.spawn(async move {
+            for at in 0..5_i64 {
+                let id = format!("{number}-{at}");
+                store.upsert_workflow(workflow(&id, at)).await?;
+                let mut new = job(&id, at);
+                new.status = JobStatus::Running;
+                new.params = Some(large("shared").into());
+                drop(store.insert_job(new)?);
+                let checkpoint = CheckpointJob {
+                    graph: Some(large("graph").into()),
+                    event_seq: Some(at),
+                    heartbeat_at: at,
+                };
+                let records = vec![record(&id, "a", "small"), record(&id, "b", &large(&id))];
+                store.save_node_records(&id, records, checkpoint).await?;
+                store.reserve_events(&id, 100 + at).await?;
+                let taken = Expected::Version(0);
+                store.take_over_job(&id, taken, "second", 0, at).await?;
+                assert_eq!(store.node_records(&id).await?.len(), 2);
+                if at > 0 {
+                    let mut end =
+                        FinishJob::new(&id, Expected::Version(1), JobStatus::Completed, at);
+                    end.result = Some(large("result").into());
+                    store.finish_job(end).await?;
+                }
+                if at == 3 {
+                    store.delete_jobs_before(2, 10).await?;
+                    store.trim_jobs_to_bytes(u64::MAX, 10).await?;
+                    store.vacuum_blobs().await?;
+                }
+                store.delete_workflow("u", &id).await?;
+            }
+            Ok::<_, StoreError>(())
+        });
+    }
+    while let Some(writer) = writers.join_next().await {
+        writer.unwrap().unwrap();
+    }
+    let unfinished = store.unfinished_jobs().await.unwrap();
+    assert_eq!(unfinished.len(), WRITERS);
+    for job in unfinished {
+        let (row, payload) = job.unwrap();
+        assert_eq!(payload.event_seq, 100);
+        assert_eq!(store.node_records(&row.id).await.unwrap().len(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

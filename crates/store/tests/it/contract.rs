@@ -2,6 +2,8 @@
 //! database in memory and one on disk.
 
 mod jobs;
+mod recovery;
+mod retention;
 mod rules;
 mod workflows;
 
@@ -55,6 +57,29 @@ contract! {
         interrupted_jobs_of_silent_processes_fail,
         interrupted_jobs_of_named_workers_fail,
         jobs_are_listed_by_user_and_workflow,
+        jobs_are_listed_by_status,
+        what_a_job_gave_is_kept_with_it,
+        large_texts_of_every_column_read_back,
+        no_text_can_pose_as_a_reference,
+    ;
+    recovery:
+        node_records_read_back_by_node_and_invocation,
+        a_finished_node_stays_finished,
+        a_checkpoint_keeps_the_first_graph_and_the_highest_event,
+        a_checkpoint_of_an_ended_or_absent_job_is_refused,
+        records_that_cannot_be_are_refused,
+        the_end_of_a_job_takes_its_node_records_along,
+        a_suspended_or_paused_job_keeps_its_node_records,
+        unfinished_jobs_come_oldest_first_with_everything,
+        a_job_is_taken_over_once,
+        reserved_events_only_rise,
+        a_heartbeat_or_a_save_is_a_sign_of_life,
+    ;
+    retention:
+        old_jobs_are_deleted_but_never_unfinished_ones,
+        a_limit_bounds_one_call,
+        the_oldest_jobs_go_until_the_rest_fits,
+        deleting_a_job_frees_its_id,
     ;
     rules:
         odd_ids_are_only_text,

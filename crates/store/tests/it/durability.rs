@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use nodetool_store::{DeadOwner, JobStatus, Options, Store, StoreError, new_id, now_micros};
 use tokio::task::JoinSet;
 
-use crate::samples::{Folder, completion, job, workflow};
+use crate::samples::{Folder, completion, job, large, workflow};
 
 /// Tells the test binary to be the process that gets killed, and where its database is.
 const CHILD_DATABASE: &str = "NODETOOL_STORE_TEST_DATABASE";
@@ -137,7 +137,7 @@ fn acknowledged_writes_survive_a_killed_process() {
 
 async fn check_after_kill(folder: &Folder, acknowledged: &[String]) {
     let store = folder.open();
-    let mut distinct = HashSet::new();
+    let (mut distinct, mut results) = (HashSet::new(), 0);
     for line in acknowledged {
         let (id, word) = line.split_once(' ').unwrap();
         let row = store
@@ -147,9 +147,15 @@ async fn check_after_kill(folder: &Folder, acknowledged: &[String]) {
             .expect("an acknowledged job is stored");
         if word == "completed" {
             assert_eq!(row.status, JobStatus::Completed, "{id}");
+            let payload = store.get_job_payload(id).await.unwrap().unwrap();
+            if let Some(result) = payload.result {
+                assert_eq!(*result, *large(id), "a large result is there in full");
+                results += 1;
+            }
         }
         distinct.insert(id);
     }
+    assert!(results > 0, "some jobs had large results");
     store
         .fail_interrupted_jobs(DeadOwner::SilentSince(i64::MAX), now_micros())
         .await
@@ -192,7 +198,9 @@ fn write_until_killed(path: &Path) {
                     let id = new_id();
                     store.insert_job(job(&id, at)).unwrap().await.unwrap();
                     println!("acknowledged {id} inserted .");
-                    store.finish_job(completion(&id, at)).await.unwrap();
+                    let mut end = completion(&id, at);
+                    end.result = (at % 16 == 0).then(|| large(&id).into());
+                    store.finish_job(end).await.unwrap();
                     println!("acknowledged {id} completed .");
                 }
             });

@@ -1,8 +1,10 @@
 //! The store seen from outside: one contract for every database, and what only files on disk can show.
 
+mod blobs;
 mod concurrency;
 mod contract;
 mod durability;
+mod limits;
 mod migrations;
 mod pagination;
 mod samples;

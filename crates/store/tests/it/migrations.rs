@@ -74,7 +74,7 @@ async fn a_newer_database_is_refused() {
         (version.as_str(), name.as_str()),
         ("29991231_000000", "from_the_future")
     );
-    assert_eq!(newest, "20260101_000100");
+    assert_eq!(newest, "20260601_000400");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn migrations_can_be_applied_after_opening() {
     )
     .unwrap();
     let status = store.migration_status().await.unwrap();
-    assert_eq!(status.len(), 2);
+    assert_eq!(status.len(), 3);
     assert!(
         status
             .iter()
@@ -98,7 +98,7 @@ async fn migrations_can_be_applied_after_opening() {
     let early = store.insert_workflow(workflow("w1", 1)).await;
     assert!(matches!(early, Err(StoreError::Sql { .. })), "{early:?}");
 
-    assert_eq!(store.migrate().await.unwrap(), 2);
+    assert_eq!(store.migrate().await.unwrap(), 3);
     let status = store.migration_status().await.unwrap();
     assert!(
         status
@@ -106,6 +106,25 @@ async fn migrations_can_be_applied_after_opening() {
             .all(|migration| migration.state != MigrationState::Pending)
     );
     store.insert_workflow(workflow("w1", 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn jobs_of_an_older_database_take_the_defaults_of_new_columns() {
+    let folder = Folder::new();
+    folder.open().close().await.unwrap();
+    tamper(
+        &folder,
+        "DROP TABLE run_node_state; DROP TABLE nodetool_blobs; \
+         ALTER TABLE nodetool_jobs DROP COLUMN result; ALTER TABLE nodetool_jobs DROP COLUMN event_seq; \
+         ALTER TABLE nodetool_jobs DROP COLUMN queued_at; ALTER TABLE nodetool_jobs DROP COLUMN checkpoint; \
+         ALTER TABLE nodetool_jobs DROP COLUMN assets; ALTER TABLE nodetool_jobs DROP COLUMN trigger_event; \
+         DELETE FROM _nodetool_migrations WHERE name = 'add_run_state'; \
+         INSERT INTO nodetool_jobs (id, started_at, status) VALUES ('old', 1, 'running')",
+    );
+    let store = folder.open();
+    let payload = store.get_job_payload("old").await.unwrap().unwrap();
+    assert_eq!((payload.event_seq, payload.result), (0, None));
+    assert_eq!(store.unfinished_jobs().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -158,7 +177,7 @@ async fn processes_that_start_together_migrate_once() {
         .collect();
     for opener in openers {
         let store = opener.join().unwrap().unwrap();
-        assert_eq!(store.migration_status().await.unwrap().len(), 2);
+        assert_eq!(store.migration_status().await.unwrap().len(), 3);
     }
 }
 

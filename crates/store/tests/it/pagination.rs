@@ -11,7 +11,7 @@ use crate::samples::{job, workflow};
 fn own_jobs() -> JobFilter {
     JobFilter {
         user_id: "u".to_owned(),
-        workflow_id: None,
+        ..JobFilter::default()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use nodetool_store::{Expected, FinishJob, JobStatus, NewJob, Options, Store, WorkflowRow};
+use nodetool_store::{
+    Expected, FinishJob, JobStatus, NewJob, NodeRecord, NodeRecordStatus, Options, Store,
+    WorkflowRow,
+};
 use tempfile::TempDir;
 
 /// A folder with room for a database; it goes when dropped.
@@ -20,6 +23,23 @@ impl Folder {
     pub(crate) fn open(&self) -> Store {
         Store::open(&self.database(), Options::default()).unwrap()
     }
+}
+
+/// A finished record of a whole node.
+pub(crate) fn record(run_id: &str, node_id: &str, payload: &str) -> NodeRecord {
+    NodeRecord {
+        run_id: run_id.to_owned(),
+        node_id: node_id.to_owned(),
+        invocation: -1,
+        status: NodeRecordStatus::Finished,
+        payload: payload.to_owned().into(),
+        updated_at: 5,
+    }
+}
+
+/// A JSON text too large for its row.
+pub(crate) fn large(mark: &str) -> String {
+    format!("[\"{}\"]", mark.repeat(20_000 / mark.len()))
 }
 
 /// A workflow of user `u` saved at `at`.

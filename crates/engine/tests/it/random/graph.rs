@@ -198,6 +198,18 @@ pub(super) fn output_name(node: usize, slot: usize) -> String {
 }
 
 impl Drawn {
+    /// The same graph without nodes for which the order of arrival counts, so that every run gives the same.
+    pub(super) fn certain(mut self) -> Self {
+        for node in &mut self.nodes {
+            node.kind = match node.kind {
+                OnAny => Zip,
+                Merge => InOrder,
+                kind => kind,
+            };
+        }
+        self
+    }
+
     fn source(&self, (node, slot): Source) -> String {
         format!("n{node}.{}", self.nodes[node].kind.slots()[slot])
     }

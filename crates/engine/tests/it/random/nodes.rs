@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use nodetool_sdk::{
-    Behaviour, Emit, Emitted, Emitter, Inputs, Map, NodeCx, NodeDef, NodeError, NodeMetadata,
-    OutputSlot, Property, Props, Registry, TypeMetadata, Value,
+    Behaviour, Effect, Emit, Emitted, Emitter, Inputs, Map, NodeCx, NodeDef, NodeError,
+    NodeMetadata, OutputSlot, Property, Props, Registry, TypeMetadata, Value,
 };
 
 use super::graph::{DRIVER, Kind};
@@ -23,6 +23,10 @@ pub(super) struct Trace {
     pub(super) breaks: Option<(String, usize)>,
     /// Whether it waits for the outside rather than fails.
     pub(super) suspends: bool,
+    /// Whether some kinds change something outside.
+    pub(super) effects: bool,
+    /// The executions that did, by their keys.
+    pub(super) changes: Mutex<Vec<String>>,
 }
 
 const STREAMS: [Kind; 8] = [
@@ -70,6 +74,22 @@ fn metadata(kind: Kind) -> NodeMetadata {
 }
 
 impl Trace {
+    fn began(&self, cx: &NodeCx) {
+        let key = cx.effect_key();
+        self.changes.lock().expect("no node panics").extend(key);
+    }
+
+    /// Marks what a kind changes outside.
+    fn marked(&self, kind: Kind, mut def: NodeDef) -> NodeDef {
+        def.effect = match kind {
+            _ if !self.effects => Effect::Pure,
+            Kind::Map | Kind::Echo | Kind::Driven => Effect::Once,
+            Kind::Expand | Kind::Gen | Kind::Zip => Effect::Idempotent,
+            _ => Effect::Pure,
+        };
+        def
+    }
+
     fn record(&self, cx: &NodeCx, slot: usize, value: &Value) -> Result<(), NodeError> {
         let mut given = self.given.lock().expect("no node panics");
         let given = given.entry(cx.node.id.to_string()).or_default();
@@ -133,6 +153,7 @@ fn process(kind: Kind, trace: &Arc<Trace>) -> NodeDef {
     let work = Behaviour::Process(Box::new(move |props, cx| {
         let handles = [2, 3, 4, 5].map(|i| props.values[i].clone());
         let value = combine(kind, number(&props, 1), &handles, &props.values[6]);
+        trace.began(cx);
         let recorded = trace.record(cx, 0, &value);
         Box::pin(async move { recorded.map(|()| Emitted::one(0, value)) })
     }));
@@ -161,6 +182,7 @@ fn generate(kind: Kind, trace: &Arc<Trace>) -> NodeDef {
                 cx,
             };
             let (k, salt) = (number(&props, 0), number(&props, 1));
+            trace.began(cx);
             for (slot, value) in expand(kind, k, salt, &props.values[2]) {
                 giver.give(slot, value).await?;
             }
@@ -218,6 +240,7 @@ fn pipe(kind: Kind, trace: &Arc<Trace>) -> NodeDef {
                 out,
                 cx,
             };
+            trace.began(cx);
             read(kind, number(&props, 0), &mut Inputs::new(source), &giver).await
         })
     }));
@@ -271,11 +294,11 @@ pub(super) fn registry(trace: &Arc<Trace>) -> Registry {
         Kind::Gather,
         Kind::Driven,
     ] {
-        r.add_def(process(kind, trace));
+        r.add_def(trace.marked(kind, process(kind, trace)));
     }
     r.add_def(driver());
     for kind in [Kind::Gen, Kind::Expand, Kind::If] {
-        r.add_def(generate(kind, trace));
+        r.add_def(trace.marked(kind, generate(kind, trace)));
     }
     for kind in [
         Kind::Echo,
@@ -284,7 +307,7 @@ pub(super) fn registry(trace: &Arc<Trace>) -> Registry {
         Kind::Merge,
         Kind::Take,
     ] {
-        r.add_def(pipe(kind, trace));
+        r.add_def(trace.marked(kind, pipe(kind, trace)));
     }
     let out = fixtures().get(OUT).expect("outputs").clone();
     let mut def = NodeDef::new(out.metadata.clone(), Behaviour::Inert);

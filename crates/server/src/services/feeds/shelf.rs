@@ -65,6 +65,15 @@ impl Feeds {
         feed
     }
 
+    /// Opens the feed of a job that is taken up again: the one that is still here, or a new one as [`open`](Self::open).
+    pub(crate) fn reopen(&self, subject: Subject, first: u64, allowed: u64) -> Arc<Feed> {
+        if let Some(feed) = self.get(&subject.user_id, &subject.job_id) {
+            feed.reopen(allowed);
+            return feed;
+        }
+        self.open(subject, first, allowed)
+    }
+
     /// The feed of a job of this user that is at work or ended lately.
     pub(crate) fn get(&self, user_id: &str, job_id: &str) -> Option<Arc<Feed>> {
         let shelf = self.shelf();

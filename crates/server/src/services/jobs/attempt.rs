@@ -3,25 +3,41 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nodetool_engine::RunOutcome;
+use nodetool_engine::{Resume, RunHandle, RunOutcome, Runner};
 use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, RunState, Value};
 use nodetool_sdk::EventSink;
 use nodetool_store::{Expected, FinishJob, StatusChange, StoreError, Suspension, now_micros};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::journal::JobJournal;
 use super::queue::Ticket;
 use super::{Inner, Live, StartRun, execute};
 use crate::services::Happened;
-use crate::services::feeds::Feed;
+use crate::services::feeds::{Feed, LogLine};
 
 /// A job that gets its turn sooner is not told that it waits.
 const UNTOLD_WAIT: Duration = Duration::from_millis(5);
 /// How often a job that waits is told its new position at most.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
 
+/// How long to wait before trying a failed write again.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
+/// How long nodes at work may take to let go when the server ends.
+const RELEASE_GRACE: Duration = Duration::from_secs(2);
+/// Largest result that is kept with its job.
+const RESULT_KEPT: usize = 8 << 20;
+
 /// What an attempt is told while it runs.
-pub(super) enum Command {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Begin no node any more.
+    Pause,
+    /// Go on.
+    Unpause,
+    /// Note how far things are and let go; another process goes on.
+    Release,
+}
 
 /// One attempt at a job.
 pub(super) struct Attempt {
@@ -31,17 +47,30 @@ pub(super) struct Attempt {
     pub(super) start: StartRun,
     pub(super) place: Option<(Ticket, watch::Receiver<usize>)>,
     pub(super) orders: mpsc::Receiver<Command>,
+    pub(super) journal: Arc<JobJournal>,
+    /// What an earlier attempt left behind.
+    pub(super) resume: Option<Resume>,
+}
+
+/// How an attempt is over.
+enum Over {
+    Ended(RunOutcome),
+    /// It stopped in the middle, for another process to go on.
+    Released,
 }
 
 impl Attempt {
     /// Waits for its turn, runs, stores the end and tells it.
     pub(super) async fn see_through(mut self) {
-        let outcome = if self.has_its_turn().await {
-            self.run().await
-        } else {
-            RunOutcome::cancelled()
+        let outcome = match self.take_turn().await {
+            Turn::Come => match self.run().await {
+                Over::Ended(outcome) => outcome,
+                Over::Released => return self.release().await,
+            },
+            Turn::Cancelled => RunOutcome::cancelled(),
+            Turn::Released => return self.release().await,
         };
-        let stored = self.inner.finish(&self.live.subject.job_id, &outcome).await;
+        let stored = self.store_end(&outcome).await;
         self.inner.running().remove(&self.live.subject.job_id);
         // Whoever hears of the end may start the next one without waiting.
         self.place = None;
@@ -54,6 +83,13 @@ impl Attempt {
             update.error = Some("The result could not be stored".into());
             update.result = None;
         }
+        if let Some((node, reason, _)) = &outcome.suspended {
+            update.run_state = Some(RunState {
+                suspended_node_id: Some(node.to_string()),
+                suspension_reason: Some(reason.clone()),
+                ..run_state(JobStatus::Suspended)
+            });
+        }
         if self.start.explicit_types {
             update.result = update.result.map(explicit);
         }
@@ -63,13 +99,42 @@ impl Attempt {
             .told(&subject.user_id, Happened::Updated, &subject.job_id);
     }
 
-    /// Waits in line; `false` when the job was cancelled there.
-    async fn has_its_turn(&mut self) -> bool {
+    async fn store_end(&self, outcome: &RunOutcome) -> Result<(), StoreError> {
+        let id = &self.live.subject.job_id;
+        if let Some((node, _, state)) = &outcome.suspended {
+            self.journal.suspended(node, state.clone());
+            self.journal.flush().await?;
+        }
+        self.inner.finish(id, outcome, Some(&self.feed)).await
+    }
+
+    /// Leaves the job for another process: its progress is on disk, its status says that it waits to be taken up.
+    async fn release(self) {
+        let id = &self.live.subject.job_id;
+        self.journal.write().await;
+        if self.feed.status() != Some(JobStatus::Paused) {
+            let recovering = nodetool_store::JobStatus::Recovering;
+            let change = StatusChange::new(id, Expected::NotEnded, recovering, now_micros());
+            if let Err(e) = self.inner.store.set_job_status(change).await {
+                tracing::error!(job.id = %id, error = %e, "a job could not be left for later");
+            }
+        }
+        self.inner.running().remove(id);
+        self.feed.emit(JobEvent::Error {
+            message: "The server is going away; the job goes on when it is back".into(),
+            thread_id: None,
+            workflow_id: Some(self.live.subject.workflow_id.clone()),
+        });
+        self.inner.feeds.ended(&self.feed);
+    }
+
+    /// Waits in line.
+    async fn take_turn(&mut self) -> Turn {
         let Some((_, position)) = &self.place else {
-            return true;
+            return Turn::Come;
         };
         if *position.borrow() == 0 {
-            return true;
+            return Turn::Come;
         }
         let mut turn = position.clone();
         let (feed, live) = (&self.feed, &self.live);
@@ -78,7 +143,10 @@ impl Attempt {
         loop {
             tokio::select! {
                 biased;
-                () = live.cancelled.cancelled() => return false,
+                () = live.cancelled.cancelled() => return Turn::Cancelled,
+                Some(order) = self.orders.recv() => if order == Command::Release {
+                    return Turn::Released;
+                },
                 // The ticket keeps the sender there.
                 _ = turn.wait_for(|at| *at == 0) => break,
                 () = tokio::time::sleep_until(next) => {
@@ -94,33 +162,73 @@ impl Attempt {
                 }
             }
         }
-        let running = nodetool_store::JobStatus::Running;
-        let scheduled = Expected::Status(nodetool_store::JobStatus::Scheduled);
-        let change = StatusChange::new(&live.subject.job_id, scheduled, running, now_micros());
-        if let Err(e) = self.inner.store.set_job_status(change).await {
-            tracing::warn!(job.id = %live.subject.job_id, error = %e, "the start of a job could not be stored");
+        if self.resume.is_none() {
+            let scheduled = nodetool_store::JobStatus::Scheduled;
+            let expected = Expected::Status(scheduled);
+            self.note_status(expected, nodetool_store::JobStatus::Running)
+                .await;
         }
-        true
+        Turn::Come
     }
 
-    async fn run(&mut self) -> RunOutcome {
-        let (feed, live) = (self.feed.clone(), self.live.clone());
-        let job_id = live.subject.job_id.clone();
-        let (runner, cx) = self.inner.runner(&self.start, job_id, feed.clone(), 0);
-        if let Some(runner) = &runner {
-            live.made(runner.handle());
+    async fn note_status(&self, expected: Expected, status: nodetool_store::JobStatus) {
+        let id = &self.live.subject.job_id;
+        let change = StatusChange::new(id, expected, status, now_micros());
+        if let Err(e) = self.inner.store.set_job_status(change).await {
+            tracing::warn!(job.id = %id, error = %e, "the status of a job could not be stored");
+        }
+    }
+
+    async fn run(&mut self) -> Over {
+        let (feed, live, journal) = (self.feed.clone(), self.live.clone(), self.journal.clone());
+        let resumed = self.resume.is_some();
+        let (runner, cx) = self.inner.runner(
+            &mut self.start,
+            live.subject.job_id.clone(),
+            feed.clone(),
+            Some((journal.clone(), self.resume.take())),
+        );
+        let handle = runner.as_ref().map(Runner::handle);
+        if let Some(handle) = &handle {
+            live.made(handle.clone());
         }
         let mut update = live.update(JobStatus::Running);
-        update.run_state = Some(running_state());
+        update.message = resumed.then(|| "Job resumed successfully".into());
+        update.run_state = Some(run_state(JobStatus::Running));
         feed.emit(JobEvent::JobUpdate(update));
-        let run = execute(runner, &self.start.workflow, &cx);
+        let workflow = self.start.workflow.clone();
+        let run = journal.keep_while(execute(runner, &workflow, &cx));
         tokio::pin!(run);
+        let mut pause = Pause::None;
         let outcome = loop {
             tokio::select! {
                 biased;
                 outcome = &mut run => break outcome,
                 last = feed.short_of_numbers() => self.reserve(last).await,
-                Some(order) = self.orders.recv() => match order {},
+                Some(order) = self.orders.recv() => {
+                    let Some(handle) = &handle else { continue };
+                    match order {
+                        Command::Pause => {
+                            handle.pause();
+                            pause = pause.max(Pause::Asked);
+                        }
+                        Command::Unpause => {
+                            handle.unpause();
+                            if std::mem::replace(&mut pause, Pause::None) == Pause::Reached {
+                                self.go_on().await;
+                            }
+                        }
+                        Command::Release => {
+                            handle.pause();
+                            let _ = tokio::time::timeout(RELEASE_GRACE, handle.settled()).await;
+                            return Over::Released;
+                        }
+                    }
+                }
+                () = settled(handle.as_ref()), if pause == Pause::Asked => {
+                    pause = Pause::Reached;
+                    self.stand_still().await;
+                }
             }
         };
         if let Some(error) = &outcome.error {
@@ -130,12 +238,72 @@ impl Attempt {
                 workflow_id: Some(cx.workflow_id.clone()),
             });
         }
-        outcome
+        Over::Ended(outcome)
+    }
+
+    /// The pause is reached: no node is at work any more.
+    async fn stand_still(&mut self) {
+        self.journal.write().await;
+        self.note_status(Expected::NotEnded, nodetool_store::JobStatus::Paused)
+            .await;
+        // Others may use its turn meanwhile.
+        self.place = None;
+        self.tell_status(JobStatus::Paused, None);
+    }
+
+    async fn go_on(&mut self) {
+        self.note_status(Expected::NotEnded, nodetool_store::JobStatus::Running)
+            .await;
+        self.tell_status(JobStatus::Running, Some("Job resumed successfully"));
+    }
+
+    fn tell_status(&self, status: JobStatus, message: Option<&str>) {
+        let mut update = self.live.update(status);
+        update.message = message.map(Into::into);
+        update.run_state = Some(run_state(status));
+        self.feed.emit(JobEvent::JobUpdate(update));
+        let subject = &self.live.subject;
+        self.inner
+            .told(&subject.user_id, Happened::Updated, &subject.job_id);
     }
 
     /// Lets more numbers out once the store knows of them.
     async fn reserve(&self, last: u64) {
-        self.feed.allow(last);
+        let id = &self.live.subject.job_id;
+        match self
+            .inner
+            .store
+            .reserve_events(id, last.cast_signed())
+            .await
+        {
+            Ok(()) => self.feed.allow(last),
+            Err(e) => {
+                tracing::error!(job.id = %id, error = %e, "message numbers could not be reserved; trying again");
+                tokio::time::sleep(TRY_AGAIN).await;
+            }
+        }
+    }
+}
+
+/// What waiting in line came to.
+enum Turn {
+    Come,
+    Cancelled,
+    Released,
+}
+
+/// How far a pause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Pause {
+    None,
+    Asked,
+    Reached,
+}
+
+async fn settled(handle: Option<&RunHandle>) {
+    match handle {
+        Some(handle) => handle.settled().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -146,9 +314,9 @@ impl Live {
     }
 }
 
-fn running_state() -> RunState {
+fn run_state(status: JobStatus) -> RunState {
     RunState {
-        status: JobStatus::Running,
+        status,
         suspended_node_id: None,
         suspension_reason: None,
         error_message: None,
@@ -159,7 +327,12 @@ fn running_state() -> RunState {
 
 impl Inner {
     /// How a job's row ends; nothing for one that waits to be resumed.
-    pub(super) fn ending(&self, id: &str, outcome: &RunOutcome) -> Option<FinishJob> {
+    pub(super) fn ending(
+        &self,
+        id: &str,
+        outcome: &RunOutcome,
+        feed: Option<&Feed>,
+    ) -> Option<FinishJob> {
         let status = match outcome.status {
             JobStatus::Suspended => return None,
             JobStatus::Completed => nodetool_store::JobStatus::Completed,
@@ -168,26 +341,61 @@ impl Inner {
         };
         let mut finish = FinishJob::new(id, Expected::NotEnded, status, now_micros());
         finish.error.clone_from(&outcome.error);
+        finish.result = result_text(outcome);
+        finish.logs = feed.map(Feed::log).and_then(log_text);
         Some(finish)
     }
 
-    pub(super) async fn finish(&self, id: &str, outcome: &RunOutcome) -> Result<(), StoreError> {
-        if let Some(end) = self.ending(id, outcome) {
+    pub(super) async fn finish(
+        &self,
+        id: &str,
+        outcome: &RunOutcome,
+        feed: Option<&Feed>,
+    ) -> Result<(), StoreError> {
+        if let Some(end) = self.ending(id, outcome, feed) {
             return self.store.finish_job(end).await.map(drop);
         }
         let suspended = nodetool_store::JobStatus::Suspended;
         let mut change = StatusChange::new(id, Expected::NotEnded, suspended, now_micros());
+        // The node's state is in the journal; the row says where and why.
         change.suspension = outcome
             .suspended
             .as_ref()
-            .map(|(node, reason, state)| Suspension {
+            .map(|(node, reason, _)| Suspension {
                 node_id: node.to_string(),
                 reason: reason.clone(),
-                state: serde_json::to_string(state).unwrap_or_else(|_| "{}".into()),
+                state: "{}".into(),
                 metadata: "{}".into(),
             });
         self.store.set_job_status(change).await.map(drop)
     }
+}
+
+/// The outputs as they are kept with the job; nothing when there are none or they are too large to keep.
+fn result_text(outcome: &RunOutcome) -> Option<Arc<str>> {
+    if outcome.status != JobStatus::Completed || outcome.outputs.is_empty() {
+        return None;
+    }
+    let values = outcome.outputs.iter().flat_map(|(_, values)| values);
+    if values.map(Value::weight).sum::<usize>() > RESULT_KEPT {
+        return None;
+    }
+    let result: Map = outcome
+        .outputs
+        .iter()
+        .map(|(name, values)| (name.clone(), Value::from(values.clone())))
+        .collect();
+    serde_json::to_string(&Value::from(result))
+        .ok()
+        .filter(|text| text.len() <= RESULT_KEPT)
+        .map(Into::into)
+}
+
+fn log_text(lines: Vec<LogLine>) -> Option<String> {
+    if lines.is_empty() {
+        return None;
+    }
+    serde_json::to_string(&lines).ok()
 }
 
 /// The values of a result with the names of their types (engine spec 5.1, `explicit_types`).

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use nodetool_engine::RunOptions;
 use nodetool_protocol::{JobEvent, Map, Value};
 use nodetool_sdk::services::Workflows;
 use nodetool_sdk::{BoxFuture, EventSink, NodeCx, NodeError, Severity};
@@ -106,13 +107,20 @@ impl Workflows for WorkflowsInside {
                         ),
                         e => NodeError::new(e.to_string()),
                     })?;
-            let start = StartRun::new(caller, workflow, params);
+            let start = StartRun::new(caller, workflow, Map::new());
             let sink = Arc::new(Forward {
                 cx_events: cx.run.events.clone(),
                 node: cx.node.clone(),
                 outer: cx.run.workflow_id.clone(),
             });
-            let (runner, run_cx) = inner.runner(&start, cx.run.job_id.clone(), sink, depth);
+            let options = RunOptions {
+                params,
+                cache: Some(inner.cache.clone()),
+                pushes: false,
+                ..RunOptions::default()
+            };
+            let job_id = cx.run.job_id.clone();
+            let (runner, run_cx) = inner.runner_with(&start, job_id, sink, depth, options);
             let outcome = super::execute(runner, &start.workflow, &run_cx).await;
             if let Some(error) = outcome.error {
                 return Err(NodeError::new(error));

@@ -85,7 +85,6 @@ async fn unknown_paths_are_not_found_in_json() {
     let server = TestServer::start();
     let client = server.client();
     for path in [
-        "/",
         "/nope",
         "/api",
         "/api/",

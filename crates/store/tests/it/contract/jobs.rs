@@ -398,6 +398,7 @@ pub(super) async fn jobs_are_listed_by_user_and_workflow(store: Store) {
         let filter = JobFilter {
             user_id: user.to_owned(),
             workflow_id: workflow.map(str::to_owned),
+            ..JobFilter::default()
         };
         let page = store.list_jobs(filter, 100, "").await.unwrap();
         assert_eq!(page.next, "");
@@ -410,4 +411,115 @@ pub(super) async fn jobs_are_listed_by_user_and_workflow(store: Store) {
     assert_eq!(ids("u", Some("w0")).await, ["j10", "j08", "j04", "j02"]);
     assert_eq!(ids("other", Some("w1")).await, ["j09", "j03"]);
     assert!(ids("other", Some("absent")).await.is_empty());
+}
+
+pub(super) async fn jobs_are_listed_by_status(store: Store) {
+    for (at, status) in JobStatus::ALL.into_iter().enumerate() {
+        let at = at as i64;
+        let mut new = job(status.as_str(), at);
+        if status.is_terminal() {
+            let end = FinishJob::new(status.as_str(), Expected::NotEnded, status, at);
+            store.insert_ended_job(new, end).await.unwrap();
+        } else {
+            new.status = status;
+            store.insert_job(new).unwrap().await.unwrap();
+        }
+    }
+    let listed = async |statuses: &[JobStatus]| -> Vec<JobStatus> {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let filter = JobFilter {
+                user_id: "u".to_owned(),
+                statuses: statuses.to_vec(),
+                ..JobFilter::default()
+            };
+            let page = store.list_jobs(filter, 2, &cursor).await.unwrap();
+            found.extend(page.rows.into_iter().map(|row| row.status));
+            cursor = page.next;
+            if cursor.is_empty() {
+                return found;
+            }
+        }
+    };
+    let newest_first: Vec<JobStatus> = JobStatus::ALL.into_iter().rev().collect();
+    assert_eq!(listed(&[]).await, newest_first);
+    assert_eq!(listed(&JobStatus::ALL).await, newest_first);
+    use JobStatus::{Failed, Paused, Running};
+    assert_eq!(listed(&[Running, Failed]).await, [Failed, Running]);
+    assert_eq!(listed(&[Paused, Paused]).await, [Paused]);
+}
+
+pub(super) async fn what_a_job_gave_is_kept_with_it(store: Store) {
+    let mut new = job("once", 1);
+    new.trigger_event = Some(r#"{"kind":"timer"}"#.to_owned());
+    new.assets = Some("keep".to_owned());
+    let mut end = completion("once", 2);
+    end.result = Some(Arc::from(r#"{"out":[1]}"#));
+    store
+        .insert_job({
+            let mut twice = new.clone();
+            twice.id = "twice".to_owned();
+            twice
+        })
+        .unwrap()
+        .await
+        .unwrap();
+    let queued = store.get_job_payload("twice").await.unwrap().unwrap();
+    assert_eq!((queued.queued_at, queued.result), (Some(1), None));
+    store
+        .finish_job(FinishJob {
+            id: "twice".to_owned(),
+            ..end.clone()
+        })
+        .await
+        .unwrap();
+    store.insert_ended_job(new, end).await.unwrap();
+    for id in ["once", "twice"] {
+        let payload = store.get_job_payload(id).await.unwrap().unwrap();
+        assert_eq!(payload.result.as_deref(), Some(r#"{"out":[1]}"#), "{id}");
+        assert_eq!(
+            payload.trigger_event.as_deref(),
+            Some(r#"{"kind":"timer"}"#)
+        );
+        assert_eq!(
+            (payload.assets.as_deref(), payload.event_seq),
+            (Some("keep"), 0)
+        );
+    }
+}
+
+pub(super) async fn large_texts_of_every_column_read_back(store: Store) {
+    let large = |mark: &str| format!("[\"{}\"]", mark.repeat(20_000));
+    let mut new = job("j1", 1);
+    new.graph = Some(Arc::from(large("g")));
+    new.params = Some(Arc::from(large("p")));
+    new.trigger_event = Some(large("t"));
+    let mut end = completion("j1", 2);
+    end.logs = Some(large("l"));
+    end.result = Some(Arc::from(large("r")));
+    store.insert_ended_job(new, end).await.unwrap();
+    let payload = store.get_job_payload("j1").await.unwrap().unwrap();
+    assert_eq!(*payload.graph, *large("g"));
+    assert_eq!(*payload.params, *large("p"));
+    assert_eq!(payload.trigger_event, Some(large("t")));
+    assert_eq!(payload.logs, Some(large("l")));
+    assert_eq!(payload.result.as_deref(), Some(&*large("r")));
+}
+
+pub(super) async fn no_text_can_pose_as_a_reference(store: Store) {
+    let mut new = job("j1", 1);
+    new.params = Some(Arc::from(format!("sha256:{}:20000", "a".repeat(64))));
+    let refused = store.insert_job(new).unwrap().await;
+    assert!(
+        matches!(
+            refused,
+            Err(StoreError::InvalidInput {
+                field: "params",
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    assert_eq!(store.get_job("j1").await.unwrap(), None);
 }

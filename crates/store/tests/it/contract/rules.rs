@@ -50,6 +50,7 @@ pub(super) async fn odd_ids_are_only_text(store: Store) {
         let filter = JobFilter {
             user_id: id.to_owned(),
             workflow_id: Some(id.to_owned()),
+            ..JobFilter::default()
         };
         let page = store.list_jobs(filter, 10, "").await.unwrap();
         assert_eq!(
@@ -155,7 +156,7 @@ pub(super) async fn a_store_reports_its_migrations(store: Store) {
         .iter()
         .map(|migration| migration.name.as_str())
         .collect();
-    assert_eq!(names, ["create_workflows", "create_jobs"]);
+    assert_eq!(names, ["create_workflows", "create_jobs", "add_run_state"]);
     for migration in status {
         assert_eq!(migration.checksum.len(), 64);
         assert!(matches!(
