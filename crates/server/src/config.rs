@@ -29,6 +29,26 @@ pub(crate) struct Config {
     pub(crate) job_retention_mib: u64,
     pub(crate) static_folder: PathBuf,
     pub(crate) disable_docs: bool,
+    pub(crate) environment: Environment,
+    pub(crate) upload_limit: u64,
+    pub(crate) file_roots: Vec<PathBuf>,
+    pub(crate) workspace_roots: Vec<PathBuf>,
+    pub(crate) skill_dirs: Vec<PathBuf>,
+    /// Home folder of whoever started the server.
+    #[serde(skip)]
+    pub(crate) home: Option<PathBuf>,
+}
+
+/// What the server is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Environment {
+    /// One person's own machine.
+    Development,
+    /// Other people's machines: files and settings of this one are not served.
+    Production,
+    /// Tests.
+    Test,
 }
 
 /// How log lines look.
@@ -108,6 +128,36 @@ pub(crate) struct Overrides {
     /// Serve no API description and no pages made from it
     #[arg(long, env = "NODETOOL_DISABLE_DOCS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) disable_docs: Option<bool>,
+    /// What the server is for
+    #[arg(long, value_name = "ENVIRONMENT", env = "ENV")]
+    pub(crate) environment: Option<Environment>,
+    /// Largest uploaded file in bytes
+    #[arg(long, value_name = "BYTES", env = "NODETOOL_UPLOAD_LIMIT")]
+    pub(crate) upload_limit: Option<u64>,
+    /// Folder whose files programs on this machine may reach over HTTP (repeatable)
+    #[arg(
+        long = "file-root",
+        value_name = "DIR",
+        env = "NODETOOL_FILE_ROOTS",
+        value_delimiter = ','
+    )]
+    pub(crate) file_roots: Vec<PathBuf>,
+    /// Folder that workspaces have to be in (repeatable)
+    #[arg(
+        long = "workspace-root",
+        value_name = "DIR",
+        env = "NODETOOL_WORKSPACE_ROOTS",
+        value_delimiter = ','
+    )]
+    pub(crate) workspace_roots: Vec<PathBuf>,
+    /// Folder with skills for agents (repeatable)
+    #[arg(
+        long = "skill-dir",
+        value_name = "DIR",
+        env = "NODETOOL_AGENT_SKILL_DIRS",
+        value_delimiter = ','
+    )]
+    pub(crate) skill_dirs: Vec<PathBuf>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     pub(crate) xdg_data_home: Option<PathBuf>,
@@ -145,8 +195,31 @@ impl Config {
             job_retention_mib,
             static_folder,
             disable_docs,
+            environment,
+            upload_limit,
+            file_roots,
+            workspace_roots,
+            skill_dirs,
+            ref home,
             ..
         } = over;
+        config.environment = environment.unwrap_or(config.environment);
+        config.upload_limit = upload_limit.unwrap_or(config.upload_limit);
+        config.home = home.clone().filter(|home| home.is_absolute());
+        for (setting, name, given) in [
+            (&mut config.file_roots, "file_roots", file_roots),
+            (
+                &mut config.workspace_roots,
+                "workspace_roots",
+                workspace_roots,
+            ),
+            (&mut config.skill_dirs, "skill_dirs", skill_dirs),
+        ] {
+            replace_folders(setting, name, given)?;
+        }
+        if config.file_roots.is_empty() {
+            config.file_roots = config.home.iter().cloned().collect();
+        }
         config.data_dir = data_dir.unwrap_or(config.data_dir);
         config.log = log.unwrap_or(config.log);
         config.log_format = log_format.unwrap_or(config.log_format);
@@ -201,6 +274,22 @@ impl Config {
     /// The folder that workflows may read and write.
     pub(crate) fn workspace(&self) -> PathBuf {
         self.data_dir.join("workspace")
+    }
+}
+
+/// Puts the folders that are given in the place of a setting, which has to name absolute paths.
+fn replace_folders(
+    setting: &mut Vec<PathBuf>,
+    name: &str,
+    given: Vec<PathBuf>,
+) -> anyhow::Result<()> {
+    if !given.is_empty() {
+        *setting = given;
+    }
+    setting.retain(|folder| !folder.as_os_str().is_empty());
+    match setting.iter().find(|folder| !folder.is_absolute()) {
+        Some(folder) => bail!("{name}: {} is not an absolute path", folder.display()),
+        None => Ok(()),
     }
 }
 

@@ -13,18 +13,35 @@ use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::extensions::{self, Extension};
-use crate::services::{Changes, JobService, WorkflowService};
+use crate::services::{
+    Changes, FileService, JobService, MachineService, PackageService, PredictionService,
+    SettingsService, ThreadService, WorkflowService, WorkspaceService,
+};
 
+mod costs;
 mod error;
 mod extract;
+mod files;
 mod jobs;
+mod machine;
+mod memory;
+mod messages;
 mod nodes;
+mod packages;
 mod pages;
+mod peer;
+mod predictions;
 mod runs;
+mod settings;
 mod site;
+mod skills;
 mod streams;
 mod system;
+mod threads;
+mod transfer;
+mod unavailable;
 mod workflows;
+mod workspaces;
 
 pub(crate) use error::{ApiError, Refusal};
 pub(crate) use site::{Front, RESERVED};
@@ -44,6 +61,17 @@ pub(crate) struct App {
     /// `GET /api/nodes/metadata`, made once.
     pub(crate) metadata: bytes::Bytes,
     pub(crate) started: Instant,
+    pub(crate) threads: ThreadService,
+    pub(crate) predictions: PredictionService,
+    pub(crate) workspaces: WorkspaceService,
+    pub(crate) files: FileService,
+    pub(crate) settings: SettingsService,
+    pub(crate) machine: MachineService,
+    pub(crate) packages: PackageService,
+    /// Whether this serves other people's machines, so that the files and settings of this one are not for clients.
+    pub(crate) production: bool,
+    /// Largest uploaded file in bytes.
+    pub(crate) upload_limit: u64,
 }
 
 /// The shared state of all handlers.
@@ -56,7 +84,7 @@ pub(crate) type Surface = NormalizePath<Router>;
 pub(crate) fn surface(app: AppState, front: Front, extensions: Vec<Extension>) -> Surface {
     let (routes, mut description) = routes().split_for_parts();
     description.info = utoipa::openapi::Info::new("NodeTool", env!("CARGO_PKG_VERSION"));
-    let description = description
+    let description = plain_paths(description)
         .to_json()
         .map_or_else(|_| bytes::Bytes::new(), bytes::Bytes::from);
     let mut routes = routes.merge(pages::router(front.docs));
@@ -83,6 +111,26 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(workflows::router())
         .merge(runs::router())
         .merge(jobs::router())
+        .merge(threads::router())
+        .merge(messages::router())
+        .merge(costs::router())
+        .merge(predictions::router())
+        .merge(workspaces::router())
+        .merge(files::router())
+        .merge(settings::router())
+        .merge(memory::router())
+        .merge(machine::router())
+        .merge(skills::router())
+        .merge(packages::router())
+        .merge(unavailable::router())
+}
+
+/// The router writes `{*rest}` for a parameter that takes slashes; descriptions know `{rest}` only.
+fn plain_paths(mut description: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    let paths = std::mem::take(&mut description.paths.paths);
+    let plain = |(path, item): (String, _)| (path.replace("{*", "{"), item);
+    description.paths.paths = paths.into_iter().map(plain).collect();
+    description
 }
 
 /// One line per request, without query or body: those may hold secrets.

@@ -4,25 +4,47 @@ mod accounts;
 mod assets;
 mod changes;
 mod feeds;
+mod files;
+mod folders;
 mod jobs;
+mod machine;
 mod outbox;
+mod packages;
+mod predictions;
+mod providers;
 pub(crate) mod retention;
 mod schemas;
 mod scripts;
+mod settings;
 mod site;
+mod skills;
+mod threads;
 mod workflows;
+mod workspaces;
 
 pub(crate) use accounts::Caller;
 pub(crate) use assets::LocalAssets;
 pub(crate) use changes::{Changes, Happened};
 pub(crate) use feeds::{Feed, Feeds, From as WatchFrom, Kept, LogLine, Shelving, Subject, Taken};
+pub(crate) use files::FileService;
+pub(crate) use folders::{Entry, FolderError};
 pub(crate) use jobs::{
     ActiveJob, Followed, InputError, JobService, JobServiceParts, Limits, Recovery, ResumeError,
     RetryError, RunError, StartRun,
 };
+pub(crate) use machine::{MachineError, MachineFolders, MachineService};
 pub(crate) use outbox::{ListJobs, TimeText};
+pub(crate) use packages::{BUILT_IN, PackageService};
+pub(crate) use predictions::{Calls, NewPrediction, PredictionError, PredictionService};
+pub(crate) use providers::PROVIDERS;
 pub(crate) use retention::Retention;
 pub(crate) use schemas::interface_schemas;
 pub(crate) use scripts::{CHILD_COMMAND, SandboxedScripts};
+pub(crate) use settings::{ChangeSettings, Kind, RefusedSetting, SettingsError, SettingsService};
 pub(crate) use site::{Site, SiteFile};
+pub(crate) use skills::Skill;
+pub(crate) use threads::{NewMessage, Slice, ThreadError, ThreadService};
 pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService};
+pub(crate) use workspaces::{
+    SaveWorkspace, Workspace, WorkspaceError, WorkspaceRules, WorkspaceService,
+};

@@ -15,14 +15,20 @@ mod filter;
 mod folder;
 mod ids;
 mod jobs;
+mod listing;
+mod messages;
 mod migrations;
 mod page;
 mod payloads;
+mod predictions;
 mod reader;
 mod run_state;
+mod settings;
 mod sql;
 mod store;
+mod threads;
 mod workflows;
+mod workspaces;
 mod writer;
 
 pub use error::{Cause, StoreError};
@@ -31,9 +37,14 @@ pub use jobs::{
     DeadOwner, Expected, FinishJob, INTERRUPTED_ERROR, JobFilter, JobPayload, JobRow, JobStatus,
     NewJob, StatusChange, Suspension, UnfinishedJob, UnknownStatus, job_etag,
 };
+pub use messages::MessageRow;
 pub use migrations::{MigrationState, MigrationStatus};
 pub use page::{MAX_PAGE_ROWS, Page};
+pub use predictions::{CostTotals, MAX_COST_GROUPS, PredictionFilter, PredictionRow};
 pub use run_state::{CheckpointJob, NodeRecord, NodeRecordStatus};
+pub use settings::SettingChange;
 pub use store::{Options, Store};
+pub use threads::ThreadRow;
 pub use workflows::{Upserted, WorkflowFilter, WorkflowRow};
+pub use workspaces::{WorkspaceRow, WorkspaceUpdate};
 pub use writer::Pending;

@@ -37,6 +37,10 @@ macro_rules! embedded {
 const MIGRATIONS: &[Migration] = embedded![
     "20260101_000000_create_workflows",
     "20260101_000100_create_jobs",
+    "20260601_000200_create_threads_and_messages",
+    "20260601_000300_create_predictions",
+    "20260601_000350_create_workspaces",
+    "20260601_000360_create_settings",
     "20260601_000400_add_run_state",
 ];
 

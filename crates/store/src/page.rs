@@ -32,6 +32,10 @@ pub struct Page<T> {
 pub(crate) enum List {
     Workflows,
     Jobs,
+    Threads,
+    Messages,
+    Predictions,
+    Workspaces,
 }
 
 impl List {
@@ -39,6 +43,10 @@ impl List {
         match self {
             Self::Workflows => b'w',
             Self::Jobs => b'j',
+            Self::Threads => b't',
+            Self::Messages => b'm',
+            Self::Predictions => b'p',
+            Self::Workspaces => b'k',
         }
     }
 
@@ -46,6 +54,10 @@ impl List {
         match self {
             Self::Workflows => "workflows",
             Self::Jobs => "jobs",
+            Self::Threads => "threads",
+            Self::Messages => "messages",
+            Self::Predictions => "predictions",
+            Self::Workspaces => "workspaces",
         }
     }
 }

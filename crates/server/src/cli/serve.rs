@@ -11,13 +11,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, LogFormat, Overrides, private_folder};
+use crate::config::{Config, Environment, LogFormat, Overrides, private_folder};
 use crate::extensions::{self, Extension};
 use crate::http::{self, App, Front, Surface};
 use crate::node_services::{self, NodeServices};
 use crate::services::{
-    Changes, Feeds, JobService, JobServiceParts, Kept, Limits, Recovery, Retention, Shelving, Site,
-    WorkflowService, retention,
+    Changes, Feeds, FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders,
+    MachineService, PackageService, PredictionService, Recovery, Retention, SettingsService,
+    Shelving, Site, ThreadService, WorkflowService, WorkspaceRules, WorkspaceService, retention,
 };
 
 /// Start the server
@@ -174,7 +175,19 @@ fn house(
         allow_hosts: config.allow_hosts.clone(),
     };
     let changes = Changes::default();
-    let workflows = WorkflowService::new(store.clone(), registry, changes.clone());
+    let workflows = WorkflowService::new(store.clone(), registry.clone(), changes.clone());
+    let production = config.environment == Environment::Production;
+    let settings = SettingsService::new(store.clone(), production);
+    let skills = [".claude/skills", ".codex/skills"];
+    let skills = skills
+        .iter()
+        .filter_map(|name| Some(config.home.as_ref()?.join(name)));
+    let skills = config.skill_dirs.iter().cloned().chain(skills).collect();
+    let rules = WorkspaceRules {
+        roots: config.workspace_roots.clone(),
+        production,
+        upload_limit: config.upload_limit,
+    };
     let jobs = JobService::new(JobServiceParts {
         store: store.clone(),
         workflows: workflows.clone(),
@@ -195,6 +208,18 @@ fn house(
         },
     });
     let app = App {
+        threads: ThreadService::new(store.clone(), changes.clone()),
+        predictions: PredictionService::new(store.clone()),
+        workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
+        files: FileService::new(config.file_roots.clone(), config.upload_limit),
+        machine: MachineService::new(
+            MachineFolders::of(config.home.as_deref(), skills),
+            settings.clone(),
+        ),
+        settings,
+        packages: PackageService::new(registry),
+        production,
+        upload_limit: config.upload_limit,
         workflows,
         jobs: jobs.clone(),
         changes,

@@ -43,6 +43,24 @@ impl FromRequestParts<AppState> for Path {
     }
 }
 
+/// The two variable parts of a route's path.
+pub(crate) struct PathPair(pub(crate) String, pub(crate) String);
+
+impl FromRequestParts<AppState> for PathPair {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        match axum::extract::Path::<(String, String)>::from_request_parts(parts, app).await {
+            Ok(axum::extract::Path((first, second))) => Ok(PathPair(first, second)),
+            Err(_) => Err(ApiError::invalid(vec![FieldError::at(
+                "string_unicode",
+                &["path"],
+                "the path is no UTF-8 after percent-decoding",
+            )])),
+        }
+    }
+}
+
 /// A JSON body; `None` when it is empty.
 pub(crate) struct JsonBody(pub(crate) Option<Value>);
 
@@ -210,6 +228,47 @@ impl Query {
             .map(|(_, v)| v.as_str())
     }
 
+    /// All values of a key.
+    pub(crate) fn texts(&self, key: &str) -> Vec<&str> {
+        let values = self.0.iter().filter(|(k, _)| k == key);
+        values.map(|(_, v)| v.as_str()).collect()
+    }
+
+    /// The last value of a key that has to be there.
+    pub(crate) fn required(&self, key: &str) -> Result<&str, ApiError> {
+        self.text(key).ok_or_else(|| {
+            let error = FieldError::at("missing", &["query", key], "Field required");
+            ApiError::invalid(vec![error])
+        })
+    }
+
+    /// An integer that has to lie in the given range.
+    pub(crate) fn int_within(
+        &self,
+        key: &str,
+        default: i64,
+        low: i64,
+        high: i64,
+    ) -> Result<i64, ApiError> {
+        let number = self.int(key, default, i64::MIN, i64::MAX)?;
+        let (kind, msg) = if number < low {
+            (
+                "greater_than_equal",
+                format!("Input should be greater than or equal to {low}"),
+            )
+        } else if number > high {
+            (
+                "less_than_equal",
+                format!("Input should be less than or equal to {high}"),
+            )
+        } else {
+            return Ok(number);
+        };
+        let mut error = FieldError::at(kind, &["query", key], msg);
+        error.input = self.text(key).map(|t| t.chars().take(256).collect());
+        Err(ApiError::invalid(vec![error]))
+    }
+
     /// An integer, brought into the given range.
     pub(crate) fn int<T: FromStr + Ord>(
         &self,
@@ -296,17 +355,6 @@ impl Fields {
         }
     }
 
-    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
-        match self.map.shift_remove(key) {
-            None | Some(Value::Null) => None,
-            Some(Value::Bool(flag)) => Some(flag),
-            Some(other) => {
-                self.wrong(key, "bool_type", "boolean", &other);
-                None
-            }
-        }
-    }
-
     pub(crate) fn required_text(&mut self, key: &str) -> String {
         if self.map.get(key).is_none_or(Value::is_null) {
             self.errors
@@ -336,6 +384,36 @@ impl Fields {
                 self.wrong(key, "dict_type", "dictionary", &other);
                 None
             }
+        }
+    }
+
+    /// Whether a field is not there at all.
+    pub(crate) fn is_absent(&self, key: &str) -> bool {
+        self.map.get(key).is_none_or(Value::is_null)
+    }
+
+    /// Whether anything was wrong so far.
+    pub(crate) fn is_faulty(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    pub(crate) fn flag(&mut self, key: &str) -> Option<bool> {
+        match self.map.shift_remove(key) {
+            None | Some(Value::Null) => None,
+            Some(Value::Bool(flag)) => Some(flag),
+            Some(other) => {
+                self.wrong(key, "bool_type", "boolean", &other);
+                None
+            }
+        }
+    }
+
+    /// Refuses a text that is longer than so many characters.
+    pub(crate) fn at_most(&mut self, key: &str, text: Option<&str>, limit: usize) {
+        if text.is_some_and(|text| text.chars().count() > limit) {
+            let msg = format!("String should have at most {limit} characters");
+            self.errors
+                .push(FieldError::at("string_too_long", &["body", key], msg));
         }
     }
 

@@ -2,8 +2,9 @@
 
 mod bodies;
 mod client;
+mod costs;
 mod crowds;
-mod events;
+mod files;
 mod front;
 mod garbage;
 pub(crate) mod graphs;
@@ -11,9 +12,15 @@ mod hostile;
 mod jobs;
 mod lifecycle;
 mod lists;
+mod local;
+mod machine;
+mod packages;
 mod routes;
 mod runs;
 pub(crate) mod server;
+mod settings;
 mod snapshots;
 mod streams;
+mod threads;
 mod workflows;
+mod workspaces;

@@ -2,10 +2,14 @@
 //! database in memory and one on disk.
 
 mod jobs;
+mod messages;
+mod predictions;
 mod recovery;
 mod retention;
 mod rules;
+mod settings;
 mod workflows;
+mod workspaces;
 
 use nodetool_store::Store;
 
@@ -80,6 +84,27 @@ contract! {
         a_limit_bounds_one_call,
         the_oldest_jobs_go_until_the_rest_fits,
         deleting_a_job_frees_its_id,
+    ;
+    messages:
+        a_thread_is_listed_renamed_and_deleted_by_its_owner_only,
+        a_message_reads_back_column_by_column,
+        messages_come_in_the_order_of_their_times_whatever_their_ids,
+        a_message_enters_only_a_thread_of_its_owner,
+        a_message_and_the_thread_it_begins_are_stored_together_or_not_at_all,
+        a_deleted_thread_takes_its_messages_along,
+    ;
+    predictions:
+        a_prediction_reads_back_column_by_column,
+        predictions_are_listed_newest_first,
+        costs_are_summed_by_the_database,
+    ;
+    workspaces:
+        a_user_has_one_default_workspace,
+        an_update_changes_only_what_it_names,
+        a_workspace_in_use_is_kept,
+    ;
+    settings:
+        settings_are_stored_and_forgotten_by_key,
     ;
     rules:
         odd_ids_are_only_text,

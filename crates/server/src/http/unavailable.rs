@@ -1,0 +1,91 @@
+//! Routes of the product that this server refuses as a whole, each with its reason (HTTP spec 6.13, 6.18, 6.23).
+
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{ApiError, AppState, Refusal};
+
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list_users, create_user))
+        .routes(routes!(reset_user_token))
+        .routes(routes!(get_user, delete_user))
+        .routes(routes!(export_debug_bundle))
+        .routes(routes!(generate_app))
+        .routes(routes!(log_in_with_oauth))
+        .routes(routes!(finish_oauth))
+}
+
+fn unavailable(reason: &str) -> ApiError {
+    ApiError::new(StatusCode::NOT_IMPLEMENTED, reason)
+}
+
+fn no_users() -> ApiError {
+    unavailable("User management not available for current auth provider")
+}
+
+/// Would list accounts; this server has none.
+#[utoipa::path(get, path = "/api/users", tag = "users", responses((status = 501, body = Refusal)))]
+async fn list_users() -> ApiError {
+    no_users()
+}
+
+/// Would create an account; this server has none.
+#[utoipa::path(post, path = "/api/users", tag = "users", responses((status = 501, body = Refusal)))]
+async fn create_user() -> ApiError {
+    no_users()
+}
+
+/// Would give an account another token; this server has no accounts.
+#[utoipa::path(post, path = "/api/users/reset-token", tag = "users", responses((status = 501, body = Refusal)))]
+async fn reset_user_token() -> ApiError {
+    no_users()
+}
+
+/// Would show an account; this server has none.
+#[utoipa::path(get, path = "/api/users/{username}", tag = "users", params(("username" = String, Path)),
+    responses((status = 501, body = Refusal)))]
+async fn get_user() -> ApiError {
+    no_users()
+}
+
+/// Would delete an account; this server has none.
+#[utoipa::path(delete, path = "/api/users/{username}", tag = "users", params(("username" = String, Path)),
+    responses((status = 501, body = Refusal)))]
+async fn delete_user() -> ApiError {
+    no_users()
+}
+
+/// Would pack what helps to find a fault.
+#[utoipa::path(post, path = "/api/debug/export", tag = "debug", responses((status = 501, body = Refusal)))]
+async fn export_debug_bundle() -> ApiError {
+    unavailable(
+        "Debug bundles cannot be exported: this server keeps no log files; its log goes to standard error",
+    )
+}
+
+/// Would have a model write a workflow's app.
+#[utoipa::path(post, path = "/api/vibecoding/generate", tag = "vibecoding", responses((status = 501, body = Refusal)))]
+async fn generate_app() -> ApiError {
+    unavailable("Apps cannot be generated: this server has no model provider yet")
+}
+
+fn gone() -> ApiError {
+    ApiError::new(
+        StatusCode::GONE,
+        "This way to log in is gone; see /api/oauth",
+    )
+}
+
+/// An old way to log in.
+#[utoipa::path(post, path = "/api/auth/oauth/login", tag = "users", responses((status = 410, body = Refusal)))]
+async fn log_in_with_oauth() -> ApiError {
+    gone()
+}
+
+/// The end of an old way to log in.
+#[utoipa::path(post, path = "/api/auth/oauth/callback", tag = "users", responses((status = 410, body = Refusal)))]
+async fn finish_oauth() -> ApiError {
+    gone()
+}
