@@ -7,7 +7,7 @@ use syn::{Data, DeriveInput, Error, Expr, Field, Fields, Result};
 use crate::attributes::{docs, number, plain, text, texts, unknown};
 
 const NODE_KEYS: &str = "namespace, name, title, kind, once, dynamic, dynamic_outputs, tool, layout, basic, uncached, \
-                         settings, sync, required, hidden, role, effect, again";
+                         settings, sync, required, hidden, role, effect, again, stateful";
 const PROP_KEYS: &str = "default, min, max, title, description, name, ty, extra, dynamic";
 
 #[derive(Default)]
@@ -29,6 +29,7 @@ struct NodeKeys {
     zip: bool,
     hidden: bool,
     again: bool,
+    stateful: bool,
     effect: Option<&'static str>,
 }
 
@@ -96,6 +97,7 @@ fn node_keys(input: &DeriveInput) -> Result<NodeKeys> {
                     };
                 }
                 "again" => k.again = true,
+                "stateful" => k.stateful = true,
                 "basic" => k.basic = texts(&m)?,
                 "settings" => k.settings = texts(&m)?,
                 "required" => k.required = texts(&m)?,
@@ -268,6 +270,7 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
         zip,
         hidden,
         again,
+        stateful,
         ..
     } = keys;
     let effect = syn::Ident::new(keys.effect.unwrap_or("Pure"), ident.span());
@@ -294,6 +297,7 @@ pub(crate) fn derive(input: DeriveInput) -> Result<TokenStream> {
                     role: ::nodetool_sdk::Role::#role,
                     effect: ::nodetool_sdk::Effect::#effect,
                     again: #again,
+                    stateful: #stateful,
                 }
             }
             fn from_props(props: &mut ::nodetool_sdk::Props) -> ::core::result::Result<Self, ::nodetool_sdk::NodeError> {

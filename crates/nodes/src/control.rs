@@ -1,6 +1,6 @@
 //! `nodetool.control`: routing, repeating and gathering streams.
 
-use nodetool_sdk::Registry;
+use nodetool_sdk::{Node, Registry};
 
 mod batch;
 mod chunk;
@@ -15,6 +15,7 @@ mod expression;
 mod filter_code;
 mod filter_equal;
 mod for_each;
+mod human_approval;
 mod if_node;
 mod item;
 mod last;
@@ -47,6 +48,7 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<filter_code::FilterCode>();
     r.add::<filter_equal::FilterEqual>();
     r.add::<for_each::ForEach>();
+    register_human_approval(r);
     r.add::<if_node::If>();
     r.add::<last::Last>();
     r.add::<loop_node::Loop>();
@@ -59,4 +61,11 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<tap::Tap>();
     r.add::<try_catch::TryCatch>();
     r.add::<zip::Zip>();
+}
+
+/// It takes `__event__` but no undeclared inputs of the user's.
+fn register_human_approval(r: &mut Registry) {
+    let mut def = human_approval::HumanApproval::definition();
+    def.metadata.is_dynamic = false;
+    r.add_def(def);
 }

@@ -8,6 +8,7 @@ mod exchange;
 mod fetch_page;
 mod file_name;
 mod filter_valid_urls;
+pub(crate) mod idempotency;
 mod image_downloader;
 mod json_requests;
 mod requests;

@@ -5,7 +5,7 @@
 
 use nodetool_sdk::{Node, Registry};
 
-mod event;
+pub(crate) mod event;
 mod file_watch_trigger;
 mod interval_trigger;
 mod manual_trigger;

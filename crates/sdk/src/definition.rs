@@ -116,6 +116,8 @@ pub struct NodeDef {
     /// Whether a resumed run executes it again though it had finished, because it leaves something in the run beside
     /// its outputs.
     pub again: bool,
+    /// Whether an execution builds on those before it, so that a resumed run makes all of them again.
+    pub stateful: bool,
 }
 
 impl fmt::Debug for NodeDef {
@@ -143,6 +145,7 @@ impl NodeDef {
             timeout_s: None,
             effect: Effect::Pure,
             again: false,
+            stateful: false,
         }
     }
 
@@ -164,6 +167,7 @@ impl NodeDef {
         def.hidden = shape.hidden;
         def.effect = shape.effect;
         def.again = shape.again;
+        def.stateful = shape.stateful;
         def
     }
 

@@ -40,6 +40,8 @@ pub struct Shape {
     pub effect: Effect,
     /// Leaves something in the run beside its outputs.
     pub again: bool,
+    /// An execution builds on those before it.
+    pub stateful: bool,
     /// What the engine makes of it.
     pub role: Role,
 }

@@ -37,6 +37,10 @@ impl Actor {
         }
         let n = self.effects.begun.fetch_add(1, Ordering::Relaxed);
         self.cx.begin_effect(n);
+        // What was done is done again, under the name it had, so that the rest finds what it builds on.
+        if plan.def.stateful && plan.def.effect == Effect::Idempotent {
+            return Ok(Turn::Plain);
+        }
         let id = &plan.info.id;
         let journal = self.run.journal.as_ref();
         if let Some(resume) = &self.run.resume {

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use nodetool_sdk::protocol::{JobStatus, NodeStatus};
+use nodetool_engine::{Plan, Runner, Unheard};
+use nodetool_sdk::protocol::JobStatus;
 use nodetool_sdk::{
     Behaviour, Emitted, Map, Node, NodeDef, NodeMetadata, OutputSlot, Property, Registry,
     TypeMetadata, Value,
@@ -38,7 +39,7 @@ fn chain(k: i64) -> Flow {
         .node("held", HELD, [])
         .node("echo", Echo::TYPE, [])
         .output("out")
-        .edges("gen -> held.x\nheld -> echo.x\necho -> out.value")
+        .edges("gen -> held.x\nheld -> echo.value\necho -> out.value")
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn an_execution_at_work_ends_and_the_next_one_waits() {
 #[test]
 fn a_paused_run_is_cancelled_within_a_second() {
     on_both_runtimes(async || {
-        let permits = Arc::new(Semaphore::new(100));
+        let permits = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
         let live = start_in(held(&permits), &chain(1_000_000), options([]));
         live.recorder.until_running("echo").await;
         live.handle().pause();
@@ -93,15 +94,23 @@ fn a_paused_run_is_cancelled_within_a_second() {
 #[test]
 fn a_run_paused_before_it_starts_executes_nothing() {
     on_both_runtimes(async || {
-        let permits = Arc::new(Semaphore::new(0));
+        let permits = Arc::new(Semaphore::new(1));
         let flow = Flow::new().node("held", HELD, []);
-        let live = start_in(held(&permits), &flow, options([]));
-        live.handle().pause();
-        live.handle().settled().await;
-        permits.add_permits(1);
-        live.handle().unpause();
-        let ran = live.end().await.completed();
-        assert_eq!(ran.count("held", NodeStatus::Completed), 1);
+        let plan = Plan::build(&flow.graph, &held(&permits)).expect("a graph that fits");
+        let runner = Runner::new(Arc::new(plan), context(Arc::new(Unheard)), options([]));
+        let handle = runner.handle();
+        handle.pause();
+        let ends = async {
+            handle.settled().await;
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(permits.available_permits(), 1);
+            handle.unpause();
+        };
+        let (outcome, ()) = tokio::join!(runner.execute(), ends);
+        assert_eq!(outcome.status, JobStatus::Completed);
+        assert_eq!(permits.available_permits(), 0);
     });
 }
 

@@ -14,6 +14,7 @@ use crate::fixtures::*;
 const POST: &str = "test.Post";
 const PUT: &str = "test.Put";
 const WAITER: &str = "test.Waiter";
+const STATEFUL: &str = "test.Stateful";
 const AGAIN: &str = "test.Again";
 
 fn definition(node_type: &str, behaviour: Behaviour) -> NodeDef {
@@ -53,6 +54,9 @@ impl Made {
         let mut r = registry();
         r.add_def(self.node(POST, Effect::Once));
         r.add_def(self.node(PUT, Effect::Idempotent));
+        let mut stateful = self.node(STATEFUL, Effect::Idempotent);
+        stateful.stateful = true;
+        r.add_def(stateful);
         let mut again = self.node(AGAIN, Effect::Pure);
         again.again = true;
         r.add_def(again);
@@ -142,6 +146,19 @@ fn executions_that_are_done_give_what_they_gave_and_the_others_are_made() {
         let told: Vec<_> = of_post.collect();
         let want = [(1, false), (1, true), (2, false), (2, true)];
         assert_eq!(told, want.map(|(n, done)| ("post".to_owned(), n, done)));
+    });
+}
+
+#[test]
+fn executions_that_build_on_each_other_are_all_made_again_under_their_names() {
+    on_both_runtimes(async || {
+        let made = Made::default();
+        let mut found = Resume::default();
+        let done = EffectState::Done(vec![(id("output"), "earlier".into())]);
+        found.effects.insert(id("post"), vec![done]);
+        let (ran, _) = made.run(&posts(STATEFUL), Some(found)).await;
+        assert_eq!(made.take(), ["job:post:0", "job:post:1", "job:post:2"]);
+        assert_eq!(ran.completed().values("out"), ints(1..=3));
     });
 }
 
@@ -264,7 +281,7 @@ fn a_node_that_gave_more_than_can_be_kept_runs_again() {
             .node("gen", Gen::TYPE, [("k", k.into())])
             .node("sum", Collect::TYPE, [])
             .output("out")
-            .edges("gen -> sum.x\nsum -> out.value");
+            .edges("gen -> sum.input_item\nsum -> out.value");
         let (first, told) = made.run(&flow, None).await;
         let of = |node: &str| {
             told.iter().find_map(|t| match t {
@@ -288,7 +305,7 @@ fn what_ended_because_its_producer_failed_has_not_finished() {
         let flow = Flow::new()
             .node("fail", Fail::TYPE, [])
             .node("sum", Collect::TYPE, [])
-            .edges("fail -> sum.x");
+            .edges("fail -> sum.input_item");
         let (ran, told) = made.run(&flow, None).await;
         ran.failed();
         assert!(told.is_empty(), "{told:?}");

@@ -1,6 +1,7 @@
 //! `nodetool.code.Code`.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use nodetool_sdk::services::{ScriptLimits, ScriptResult, ScriptSession};
 use nodetool_sdk::{
@@ -22,7 +23,7 @@ const MAX_PACKAGES: usize = 100;
 /// Inputs are read from `inputs`; a returned object gives one output per key, anything else leaves on `output`, and
 /// each `yield` is sent at once. `state` lives as long as the run.
 #[derive(Node)]
-#[node(namespace = "nodetool.code", kind = Generate, dynamic, dynamic_outputs)]
+#[node(namespace = "nodetool.code", kind = Generate, dynamic, dynamic_outputs, effect = "idempotent", stateful)]
 pub(super) struct Code {
     /// The script.
     #[prop(default = "return {};")]
@@ -62,6 +63,7 @@ impl Generate for Code {
         let host = NodeHost {
             cx,
             max_bytes: limits.max_output_bytes,
+            requests: AtomicU64::new(0),
         };
         let warnings = self.warnings();
         let made_of = (self.code, packages, self.timeout, self.max_response_mb);

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,8 @@ use nodetool_sdk::services::{HttpRequest, ScriptHost};
 use nodetool_sdk::{BoxFuture, Map, NodeCx, NodeError, Severity, Value, Workspace};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
+
+use crate::http::idempotency;
 
 const MAX_HEADERS: usize = 100;
 const MAX_LISTED: usize = 10_000;
@@ -23,6 +26,8 @@ pub(super) struct NodeHost<'a> {
     pub(super) cx: &'a NodeCx,
     /// Most bytes of one answer.
     pub(super) max_bytes: usize,
+    /// Requests sent so far.
+    pub(super) requests: AtomicU64,
 }
 
 impl ScriptHost for NodeHost<'_> {
@@ -92,13 +97,15 @@ impl NodeHost<'_> {
                 _ => return Err(args.refused("the timeout", v, "seconds above 0")),
             },
         };
-        let request = HttpRequest {
+        let mut request = HttpRequest {
             method,
             url,
             headers,
             body,
             timeout_s,
         };
+        let nth = self.requests.fetch_add(1, Ordering::Relaxed);
+        idempotency::name(&mut request, self.cx, Some(nth));
         let response = self.cx.services().http.send(request).await.map_err(told)?;
         self.check_size("The response", response.body.len())?;
         let mut headers = Map::new();
@@ -321,7 +328,11 @@ mod tests {
     use super::*;
 
     async fn ask(cx: &NodeCx, name: &str, args: &[Value]) -> Result<Value, String> {
-        let host = NodeHost { cx, max_bytes: 16 };
+        let host = NodeHost {
+            cx,
+            max_bytes: 16,
+            requests: AtomicU64::new(0),
+        };
         host.call(name, args.to_vec()).await
     }
 

@@ -12,7 +12,7 @@ use crate::file_name::stamped;
 /// The name may hold marks for the time of writing: %Y, %m, %d for the date, %H, %M, %S for the time of day. The folder
 /// is made when it is not there.
 #[derive(Node)]
-#[node(namespace = "nodetool.data", uncached)]
+#[node(namespace = "nodetool.data", uncached, effect = "idempotent")]
 pub(super) struct SaveCSVDataframeFile {
     /// The table.
     dataframe: DataframeRef,

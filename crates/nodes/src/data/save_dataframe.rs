@@ -12,7 +12,7 @@ use crate::file_name::stamped;
 /// Stores a table as a CSV asset.
 /// csv, asset, folder, save, export
 #[derive(Node)]
-#[node(namespace = "nodetool.data", tool, uncached)]
+#[node(namespace = "nodetool.data", tool, uncached, effect = "idempotent")]
 pub(super) struct SaveDataframe {
     /// The table.
     df: DataframeRef,

@@ -14,7 +14,12 @@ use crate::{bounds, extent, file_name};
 ///
 /// The first record gives the columns.
 #[derive(Node)]
-#[node(namespace = "nodetool.dictionary", title = "Save CSVFile", uncached)]
+#[node(
+    namespace = "nodetool.dictionary",
+    title = "Save CSVFile",
+    uncached,
+    effect = "idempotent"
+)]
 pub(super) struct SaveCSVFile {
     /// The records.
     #[prop(ty = "list[dict]")]

@@ -14,7 +14,12 @@ const MAX_INDENT: i64 = 64;
 ///
 /// Without a folder it gives the text; with one, the name of the file in the workspace.
 #[derive(Node)]
-#[node(namespace = "nodetool.dictionary", tool, uncached)]
+#[node(
+    namespace = "nodetool.dictionary",
+    tool,
+    uncached,
+    effect = "idempotent"
+)]
 pub(super) struct SaveJSON {
     /// The value.
     #[prop(default = Map::new())]

@@ -16,7 +16,7 @@ use crate::workspace::place::{failed, numbered, reach};
 ///
 /// A file takes its name from the server or from its URL. What could not be downloaded is listed by its URL.
 #[derive(Node)]
-#[node(namespace = "lib.http", tool, uncached)]
+#[node(namespace = "lib.http", tool, uncached, effect = "idempotent")]
 pub(super) struct DownloadFiles {
     /// What to download.
     urls: Vec<String>,

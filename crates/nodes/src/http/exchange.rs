@@ -5,6 +5,7 @@ use nodetool_sdk::services::{HttpRequest, HttpResponse};
 use nodetool_sdk::{NodeCx, NodeError};
 use url::Url;
 
+use super::idempotency;
 use crate::charset::Charset;
 
 /// Most URLs of a batch.
@@ -52,7 +53,8 @@ impl Exchange {
     }
 
     /// Sends it; the answer may have any status.
-    pub(super) async fn send(self, cx: &NodeCx) -> Result<HttpResponse, NodeError> {
+    pub(super) async fn send(mut self, cx: &NodeCx) -> Result<HttpResponse, NodeError> {
+        idempotency::name(&mut self.request, cx, None);
         cx.services().http.send(self.request).await
     }
 

@@ -33,7 +33,13 @@ impl Process for JSONGetRequest {
 /// Sends JSON to a URL and gives the JSON it answers.
 /// http, post, send, json, api, rest
 #[derive(Node)]
-#[node(namespace = "lib.http", title = "POST JSON", basic("url"), uncached)]
+#[node(
+    namespace = "lib.http",
+    title = "POST JSON",
+    basic("url"),
+    uncached,
+    effect = "idempotent"
+)]
 pub(super) struct JSONPostRequest {
     /// Where to send the request.
     url: String,
@@ -53,7 +59,13 @@ impl Process for JSONPostRequest {
 /// Replaces what is at a URL with JSON and gives the JSON it answers.
 /// http, put, replace, json, api, rest
 #[derive(Node)]
-#[node(namespace = "lib.http", title = "PUT JSON", basic("url"), uncached)]
+#[node(
+    namespace = "lib.http",
+    title = "PUT JSON",
+    basic("url"),
+    uncached,
+    effect = "idempotent"
+)]
 pub(super) struct JSONPutRequest {
     /// Where to send the request.
     url: String,
@@ -73,7 +85,13 @@ impl Process for JSONPutRequest {
 /// Changes parts of what is at a URL and gives the JSON it answers.
 /// http, patch, change, json, api, rest
 #[derive(Node)]
-#[node(namespace = "lib.http", title = "PATCH JSON", basic("url"), uncached)]
+#[node(
+    namespace = "lib.http",
+    title = "PATCH JSON",
+    basic("url"),
+    uncached,
+    effect = "idempotent"
+)]
 pub(super) struct JSONPatchRequest {
     /// Where to send the request.
     url: String,
@@ -166,5 +184,28 @@ mod tests {
             "{said}"
         );
         assert_eq!(run("https://x.org/empty").await.unwrap(), Map::new().into());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_changes_something_is_named_after_its_execution() {
+        let net = Net::new(|_| Ok(answer(200, ("a", "b"), b"{}")));
+        let cx = || {
+            let cx = net.cx(None);
+            cx.begin_effect(0);
+            cx
+        };
+        let url = "https://x.org/";
+        let post = case::<JSONPostRequest>().set("url", url).within(cx());
+        post.run().await.unwrap();
+        let get = case::<JSONGetRequest>().set("url", url).within(cx());
+        get.run().await.unwrap();
+        let seen = net.seen.lock().unwrap();
+        let key = |i: usize| {
+            let mut headers = seen[i].headers.iter();
+            headers
+                .find(|(name, _)| name == "idempotency-key")
+                .map(|(_, v)| v.as_str())
+        };
+        assert_eq!((key(0), key(1)), (Some("job:node:0"), None));
     }
 }

@@ -35,7 +35,8 @@ impl Process for GetRequest {
     title = "POST Request",
     tool,
     basic("url"),
-    uncached
+    uncached,
+    effect = "idempotent"
 )]
 pub(super) struct PostRequest {
     /// Where to send the request.
@@ -61,7 +62,8 @@ impl Process for PostRequest {
     title = "PUT Request",
     tool,
     basic("url"),
-    uncached
+    uncached,
+    effect = "idempotent"
 )]
 pub(super) struct PutRequest {
     /// Where to send the request.
@@ -82,7 +84,13 @@ impl Process for PutRequest {
 /// Deletes what is at a URL and gives the answer as text.
 /// http, delete, remove, request, url, web
 #[derive(Node)]
-#[node(namespace = "lib.http", title = "DELETE Request", tool, uncached)]
+#[node(
+    namespace = "lib.http",
+    title = "DELETE Request",
+    tool,
+    uncached,
+    effect = "idempotent"
+)]
 pub(super) struct DeleteRequest {
     /// Where to send the request.
     url: String,
@@ -178,7 +186,8 @@ impl Process for GetRequestDocument {
     title = "POST Binary",
     tool,
     basic("url"),
-    uncached
+    uncached,
+    effect = "idempotent"
 )]
 pub(super) struct PostRequestBinary {
     /// Where to send the request.

@@ -10,7 +10,7 @@ use crate::{bounds, extent, file_name};
 /// Stores a list as a text file, one item per line.
 /// list, save, text, file, lines, asset
 #[derive(Node)]
-#[node(namespace = "nodetool.list", uncached)]
+#[node(namespace = "nodetool.list", uncached, effect = "idempotent")]
 pub(super) struct SaveList {
     /// The list.
     values: Items,

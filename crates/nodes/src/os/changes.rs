@@ -14,7 +14,7 @@ use crate::workspace::tree::Ends;
 ///
 /// Folders on the way are made. Gives the path of the copy in the workspace.
 #[derive(Node)]
-#[node(namespace = "lib.os", uncached)]
+#[node(namespace = "lib.os", uncached, effect = "once")]
 pub(super) struct CopyFile {
     /// What to copy, inside the workspace.
     source_path: String,
@@ -45,7 +45,7 @@ impl Process for CopyFile {
 /// Moves or renames a file or folder.
 /// file, folder, move, rename
 #[derive(Node)]
-#[node(namespace = "lib.os", uncached)]
+#[node(namespace = "lib.os", uncached, effect = "once")]
 pub(super) struct MoveFile {
     /// What to move, inside the workspace.
     source_path: String,
@@ -78,7 +78,7 @@ impl Process for MoveFile {
 ///
 /// Folders on the way are made too.
 #[derive(Node)]
-#[node(namespace = "lib.os", uncached)]
+#[node(namespace = "lib.os", uncached, effect = "idempotent")]
 pub(super) struct CreateDirectory {
     /// Path inside the workspace.
     path: String,

@@ -9,7 +9,7 @@ use crate::file_name;
 /// Stores a text as an asset.
 /// text, save, asset, store, file
 #[derive(Node)]
-#[node(namespace = "nodetool.text", uncached)]
+#[node(namespace = "nodetool.text", uncached, effect = "idempotent")]
 pub(super) struct SaveText {
     /// The text.
     text: String,

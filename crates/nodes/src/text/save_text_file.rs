@@ -13,7 +13,7 @@ use crate::{bounds, file_name};
 ///
 /// The folder has to exist; a file of that name is replaced.
 #[derive(Node)]
-#[node(namespace = "nodetool.text", uncached)]
+#[node(namespace = "nodetool.text", uncached, effect = "idempotent")]
 pub(super) struct SaveTextFile {
     /// The text.
     text: String,

@@ -7,11 +7,11 @@ use nodetool_sdk::{Map, NodeError, Value, ValueType};
 const EVENT: &str = "__event__";
 
 /// The fields of a delivered event.
-pub(super) struct Delivered(Map);
+pub(crate) struct Delivered(Map);
 
 impl Delivered {
     /// The event among the undeclared properties, if one was delivered.
-    pub(super) fn among(mut undeclared: Map) -> Result<Option<Self>, NodeError> {
+    pub(crate) fn among(mut undeclared: Map) -> Result<Option<Self>, NodeError> {
         match undeclared.shift_remove(EVENT) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Map(fields)) => {
@@ -34,7 +34,7 @@ impl Delivered {
     }
 
     /// A field; `absent` when the event does not say.
-    pub(super) fn take<T: ValueType>(&mut self, name: &str, absent: T) -> Result<T, NodeError> {
+    pub(crate) fn take<T: ValueType>(&mut self, name: &str, absent: T) -> Result<T, NodeError> {
         let value = match self.0.shift_remove(name) {
             None | Some(Value::Null) => return Ok(absent),
             Some(value) => value,
@@ -52,13 +52,13 @@ impl Delivered {
     }
 
     /// Whether the event has the field.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 }
 
 /// The time now, in UTC, as ISO text.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 

@@ -9,7 +9,12 @@ use super::event::{Delivered, now, seconds};
 /// Holds a value back for a time, or until somebody resumes the run.
 /// wait, pause, delay, suspend, resume, timeout
 #[derive(Node)]
-#[node(namespace = "nodetool.triggers", dynamic, uncached)]
+#[node(
+    namespace = "nodetool.triggers",
+    dynamic,
+    uncached,
+    effect = "idempotent"
+)]
 pub(super) struct Wait {
     /// Seconds after which the node goes on by itself; 0 to wait until the run is resumed.
     #[prop(default = 0.0, min = 0)]

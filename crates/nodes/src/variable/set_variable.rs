@@ -7,7 +7,7 @@ use super::check_name;
 /// Keeps a value under a name for the rest of the run, and passes it on.
 /// variable, set, store, assign, state, share
 #[derive(Node)]
-#[node(namespace = "nodetool.variable", uncached)]
+#[node(namespace = "nodetool.variable", uncached, again)]
 pub(super) struct SetVariable {
     /// The name.
     name: String,

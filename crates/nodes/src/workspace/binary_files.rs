@@ -35,7 +35,7 @@ impl Process for ReadBinaryFile {
 ///
 /// Folders on the way are made. Gives the path.
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "idempotent")]
 pub(super) struct WriteBinaryFile {
     /// Path in the workspace.
     path: String,

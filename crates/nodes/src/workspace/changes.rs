@@ -13,7 +13,7 @@ use crate::bounds::blocking;
 ///
 /// Folders on the way are made too. Gives the path.
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "idempotent")]
 pub(super) struct CreateWorkspaceDirectory {
     /// Path in the workspace.
     path: String,
@@ -36,7 +36,7 @@ impl Process for CreateWorkspaceDirectory {
 /// Deletes a file or folder of the workspace.
 /// workspace, file, folder, delete, remove
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "once")]
 pub(super) struct DeleteWorkspaceFile {
     /// Path in the workspace.
     path: String,
@@ -62,7 +62,7 @@ impl Process for DeleteWorkspaceFile {
 ///
 /// Gives the path of the copy.
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "once")]
 pub(super) struct CopyWorkspaceFile {
     /// What to copy.
     source: String,
@@ -93,7 +93,7 @@ impl Process for CopyWorkspaceFile {
 ///
 /// Gives the new path.
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "once")]
 pub(super) struct MoveWorkspaceFile {
     /// What to move.
     source: String,

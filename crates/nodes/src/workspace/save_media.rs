@@ -23,7 +23,7 @@ const MAX_NUMBER: usize = 10_000;
 /// The image is written as it is, without converting it to what the file name says. Without overwriting, a taken name
 /// gets a number.
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "idempotent")]
 pub(super) struct SaveImageFile {
     /// The image.
     image: ImageRef,
@@ -65,7 +65,7 @@ impl Process for SaveImageFile {
 ///
 /// Without overwriting, a taken name gets a number.
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "idempotent")]
 pub(super) struct SaveVideoFile {
     /// The video.
     video: VideoRef,

@@ -41,7 +41,7 @@ impl Process for ReadTextFile {
 ///
 /// Folders on the way are made. Gives the path.
 #[derive(Node)]
-#[node(namespace = "nodetool.workspace", uncached)]
+#[node(namespace = "nodetool.workspace", uncached, effect = "idempotent")]
 pub(super) struct WriteTextFile {
     /// Path in the workspace.
     path: String,

@@ -1,3 +1,4 @@
 //! Tests over the whole catalogue.
 
 mod catalogue;
+mod suspension;
