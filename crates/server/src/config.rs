@@ -37,6 +37,11 @@ pub(crate) struct Config {
     /// Home folder of whoever started the server.
     #[serde(skip)]
     pub(crate) home: Option<PathBuf>,
+    pub(crate) api_url: String,
+    pub(crate) examples_dir: PathBuf,
+    pub(crate) autosave_min_interval_seconds: u32,
+    pub(crate) autosave_max_versions_per_workflow: usize,
+    pub(crate) autosave_keep_days: u32,
 }
 
 /// What the server is for.
@@ -158,6 +163,21 @@ pub(crate) struct Overrides {
         value_delimiter = ','
     )]
     pub(crate) skill_dirs: Vec<PathBuf>,
+    /// Address clients reach the server at; told to the apps of workflows
+    #[arg(long, value_name = "URL", env = "NODETOOL_API_URL")]
+    pub(crate) api_url: Option<String>,
+    /// Folder of more example workflows, to which examples may be written
+    #[arg(long, value_name = "DIR", env = "NODETOOL_EXAMPLES_DIR")]
+    pub(crate) examples_dir: Option<PathBuf>,
+    /// Seconds between two autosaves of a workflow
+    #[arg(long, value_name = "SECONDS", env = "AUTOSAVE_MIN_INTERVAL_SECONDS")]
+    pub(crate) autosave_min_interval_seconds: Option<u32>,
+    /// Autosaves kept of a workflow
+    #[arg(long, value_name = "COUNT", env = "AUTOSAVE_MAX_VERSIONS_PER_WORKFLOW")]
+    pub(crate) autosave_max_versions_per_workflow: Option<usize>,
+    /// Days after which autosaves beyond those go
+    #[arg(long, value_name = "DAYS", env = "AUTOSAVE_KEEP_DAYS")]
+    pub(crate) autosave_keep_days: Option<u32>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     pub(crate) xdg_data_home: Option<PathBuf>,
@@ -201,6 +221,11 @@ impl Config {
             workspace_roots,
             skill_dirs,
             ref home,
+            api_url,
+            examples_dir,
+            autosave_min_interval_seconds,
+            autosave_max_versions_per_workflow,
+            autosave_keep_days,
             ..
         } = over;
         config.environment = environment.unwrap_or(config.environment);
@@ -220,6 +245,13 @@ impl Config {
         if config.file_roots.is_empty() {
             config.file_roots = config.home.iter().cloned().collect();
         }
+        config.api_url = api_url.unwrap_or(config.api_url);
+        config.examples_dir = examples_dir.unwrap_or(config.examples_dir);
+        config.autosave_min_interval_seconds =
+            autosave_min_interval_seconds.unwrap_or(config.autosave_min_interval_seconds);
+        config.autosave_max_versions_per_workflow =
+            autosave_max_versions_per_workflow.unwrap_or(config.autosave_max_versions_per_workflow);
+        config.autosave_keep_days = autosave_keep_days.unwrap_or(config.autosave_keep_days);
         config.data_dir = data_dir.unwrap_or(config.data_dir);
         config.log = log.unwrap_or(config.log);
         config.log_format = log_format.unwrap_or(config.log_format);

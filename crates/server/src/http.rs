@@ -14,12 +14,18 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::extensions::{self, Extension};
 use crate::services::{
-    Changes, FileService, JobService, MachineService, PackageService, PredictionService,
-    SettingsService, ThreadService, WorkflowService, WorkspaceService,
+    Changes, ExampleService, FileService, JobService, MachineService, PackageService,
+    PredictionService, SettingsService, ThreadService, VersionService, WorkflowService,
+    WorkspaceService,
 };
 
 mod costs;
+
+mod apps;
+mod conditions;
 mod error;
+mod examples;
+mod exports;
 mod extract;
 mod files;
 mod jobs;
@@ -40,10 +46,13 @@ mod system;
 mod threads;
 mod transfer;
 mod unavailable;
+mod versions;
+mod workflow_body;
 mod workflows;
 mod workspaces;
 
 pub(crate) use error::{ApiError, Refusal};
+pub(crate) use nodes::Catalogue;
 pub(crate) use site::{Front, RESERVED};
 
 /// Largest JSON body.
@@ -58,8 +67,14 @@ pub(crate) struct App {
     pub(crate) jobs: JobService,
     #[expect(dead_code, reason = "read by sockets")]
     pub(crate) changes: Changes,
+    pub(crate) versions: VersionService,
+    pub(crate) examples: ExampleService,
     /// `GET /api/nodes/metadata`, made once.
-    pub(crate) metadata: bytes::Bytes,
+    pub(crate) catalogue: Catalogue,
+    /// Whether the server is run for others, so that what only suits an author's own machine is off.
+    pub(crate) production: bool,
+    /// Address clients reach the server at; empty for the one they use.
+    pub(crate) api_url: String,
     pub(crate) started: Instant,
     pub(crate) threads: ThreadService,
     pub(crate) predictions: PredictionService,
@@ -68,8 +83,6 @@ pub(crate) struct App {
     pub(crate) settings: SettingsService,
     pub(crate) machine: MachineService,
     pub(crate) packages: PackageService,
-    /// Whether this serves other people's machines, so that the files and settings of this one are not for clients.
-    pub(crate) production: bool,
     /// Largest uploaded file in bytes.
     pub(crate) upload_limit: u64,
 }
@@ -109,6 +122,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(system::router())
         .merge(nodes::router())
         .merge(workflows::router())
+        .merge(versions::router())
+        .merge(examples::router())
+        .merge(apps::router())
+        .merge(exports::router())
         .merge(runs::router())
         .merge(jobs::router())
         .merge(threads::router())

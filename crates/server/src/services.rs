@@ -3,6 +3,7 @@
 mod accounts;
 mod assets;
 mod changes;
+mod examples;
 mod feeds;
 mod files;
 mod folders;
@@ -19,12 +20,14 @@ mod settings;
 mod site;
 mod skills;
 mod threads;
+mod versions;
 mod workflows;
 mod workspaces;
 
 pub(crate) use accounts::Caller;
 pub(crate) use assets::LocalAssets;
 pub(crate) use changes::{Changes, Happened};
+pub(crate) use examples::{Example, ExampleError, ExampleService};
 pub(crate) use feeds::{Feed, Feeds, From as WatchFrom, Kept, LogLine, Shelving, Subject, Taken};
 pub(crate) use files::FileService;
 pub(crate) use folders::{Entry, FolderError};
@@ -44,6 +47,7 @@ pub(crate) use settings::{ChangeSettings, Kind, RefusedSetting, SettingsError, S
 pub(crate) use site::{Site, SiteFile};
 pub(crate) use skills::Skill;
 pub(crate) use threads::{NewMessage, Slice, ThreadError, ThreadService};
+pub(crate) use versions::{Autosave, AutosaveSettings, SaveType, VersionError, VersionService};
 pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService};
 pub(crate) use workspaces::{
     SaveWorkspace, Workspace, WorkspaceError, WorkspaceRules, WorkspaceService,

@@ -27,6 +27,7 @@ mod settings;
 mod sql;
 mod store;
 mod threads;
+mod versions;
 mod workflows;
 mod workspaces;
 mod writer;
@@ -45,6 +46,9 @@ pub use run_state::{CheckpointJob, NodeRecord, NodeRecordStatus};
 pub use settings::SettingChange;
 pub use store::{Options, Store};
 pub use threads::ThreadRow;
-pub use workflows::{Upserted, WorkflowFilter, WorkflowRow};
+pub use versions::{AutosaveRules, Autosaved, NewVersion, VersionRow};
+pub use workflows::{
+    ChangedGraph, FilledSchemas, IfMatch, Saved, WORKFLOW_COLUMNS, WorkflowFilter, WorkflowRow,
+};
 pub use workspaces::{WorkspaceRow, WorkspaceUpdate};
 pub use writer::Pending;

@@ -37,6 +37,7 @@ macro_rules! embedded {
 const MIGRATIONS: &[Migration] = embedded![
     "20260101_000000_create_workflows",
     "20260101_000100_create_jobs",
+    "20260601_000000_create_versions",
     "20260601_000200_create_threads_and_messages",
     "20260601_000300_create_predictions",
     "20260601_000350_create_workspaces",
@@ -225,6 +226,47 @@ mod tests {
             assert!(!migration.name().is_empty());
         }
         assert!(MIGRATIONS.is_sorted_by(|a, b| a.version() < b.version()));
+    }
+
+    #[test]
+    fn workflows_stored_before_versions_came_keep_every_column() {
+        let names = "id, user_id, access, created_at, updated_at, name, tool_name, tags, description, package_name, \
+                     thumbnail, thumbnail_url, graph, settings, receive_clipboard, run_mode, workspace_id, html_app";
+        let db = crate::connection::open_in_memory().unwrap();
+        db.execute_batch(CREATE_RECORD).unwrap();
+        for migration in MIGRATIONS.iter().filter(|m| m.version() < "20260601") {
+            apply(&db, migration, &migration.checksum()).unwrap();
+        }
+        let values: Vec<String> = (0..18)
+            .map(|at| match at {
+                3 | 4 | 14 => at.to_string(),
+                at => format!("'text {at}'"),
+            })
+            .collect();
+        let insert = format!(
+            "INSERT INTO nodetool_workflows ({names}) VALUES ({})",
+            values.join(", ")
+        );
+        db.execute_batch(&insert).unwrap();
+        apply_pending(&db).unwrap();
+        let select = format!("SELECT {names}, input_schema FROM nodetool_workflows");
+        each_row(&db, "probe", &select, &[], |row| {
+            for (at, value) in values.iter().enumerate() {
+                let found: rusqlite::types::Value = row.get(at).unwrap();
+                let found = match found {
+                    rusqlite::types::Value::Integer(n) => n.to_string(),
+                    rusqlite::types::Value::Text(text) => format!("'{text}'"),
+                    other => format!("{other:?}"),
+                };
+                assert_eq!(&found, value);
+            }
+            assert_eq!(row.get::<_, Option<String>>(18).unwrap(), None);
+            Ok(true)
+        })
+        .unwrap();
+        let count =
+            first_value::<i64>(&db, "probe", "SELECT COUNT(*) FROM nodetool_workflows", &[]);
+        assert_eq!(count.unwrap(), Some(1));
     }
 
     #[test]

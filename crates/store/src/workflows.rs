@@ -1,18 +1,21 @@
-//! Workflow rows: insert, read, list, update, upsert, delete.
+//! Workflow rows: insert, read, list, save, delete.
 //!
 //! It must not know what a graph means, nor who may see a workflow; it only keeps one user's writes off
 //! another user's rows.
 
 mod row;
 
+use std::sync::Arc;
+
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
 pub use row::WorkflowRow;
 
+use crate::error::During;
 use crate::filter::Filter;
 use crate::page::{Gather, Key, List, Page};
-use crate::sql::{Values, each_row, first_row, first_value};
+use crate::sql::{Values, each_row, execute, first_row, first_value};
 use crate::{Store, StoreError};
 
 const KIND: &str = "workflow";
@@ -20,14 +23,50 @@ const KIND: &str = "workflow";
 macro_rules! columns {
     () => {
         "id, user_id, access, created_at, updated_at, name, tool_name, tags, description, package_name, \
-         thumbnail, thumbnail_url, graph, settings, receive_clipboard, run_mode, workspace_id, html_app"
+         thumbnail, thumbnail_url, settings, receive_clipboard, run_mode, workspace_id, input_schema, \
+         output_schema, html_app, graph"
     };
 }
+
+/// Every column in the order rows are read in, with what stands in for one a list leaves out.
+const STAND_INS: [(&str, &str); 20] = [
+    ("id", "id"),
+    ("user_id", "''"),
+    ("access", "''"),
+    ("created_at", "0"),
+    ("updated_at", "updated_at"),
+    ("name", "''"),
+    ("tool_name", "NULL"),
+    ("tags", "'[]'"),
+    ("description", "NULL"),
+    ("package_name", "NULL"),
+    ("thumbnail", "NULL"),
+    ("thumbnail_url", "NULL"),
+    ("settings", "NULL"),
+    ("receive_clipboard", "0"),
+    ("run_mode", "NULL"),
+    ("workspace_id", "NULL"),
+    ("input_schema", "NULL"),
+    ("output_schema", "NULL"),
+    ("html_app", "NULL"),
+    ("graph", "'{}'"),
+];
+
+/// Columns a list can be cut down to.
+pub const WORKFLOW_COLUMNS: [&str; 20] = {
+    let mut names = [""; 20];
+    let mut at = 0;
+    while at < names.len() {
+        names[at] = STAND_INS[at].0;
+        at += 1;
+    }
+    names
+};
 
 const INSERT: &str = concat!(
     "INSERT INTO nodetool_workflows (",
     columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
      ON CONFLICT (id) DO NOTHING RETURNING id"
 );
 
@@ -37,12 +76,32 @@ const SELECT: &str = concat!(
     " FROM nodetool_workflows WHERE id = $1"
 );
 
-const UPDATE: &str = "UPDATE nodetool_workflows SET access = $3, updated_at = $4, name = $5, tool_name = $6, \
-     tags = $7, description = $8, package_name = $9, thumbnail = $10, thumbnail_url = $11, graph = $12, \
-     settings = $13, receive_clipboard = $14, run_mode = $15, workspace_id = $16, html_app = $17 \
-     WHERE id = $1 AND user_id = $2 RETURNING created_at";
+/// A save: what a client may leave out keeps its value, and the time of the save always rises.
+const UPDATE: &str = "UPDATE nodetool_workflows SET access = $3, \
+     updated_at = CASE WHEN updated_at >= $4 THEN updated_at + 1 ELSE $4 END, \
+     name = $5, tool_name = $6, tags = $7, description = $8, package_name = $9, \
+     thumbnail = COALESCE($10, thumbnail), settings = $11, run_mode = COALESCE($12, run_mode), workspace_id = $13, \
+     input_schema = $14, output_schema = $15, html_app = $16, graph = $17 \
+     WHERE id = $1 AND user_id = $2 \
+     RETURNING created_at, updated_at, thumbnail, thumbnail_url, receive_clipboard, run_mode";
+
+const UPDATE_GRAPH: &str = concat!(
+    "UPDATE nodetool_workflows SET \
+     updated_at = CASE WHEN updated_at >= $3 THEN updated_at + 1 ELSE $3 END, \
+     graph = $4, input_schema = $5, output_schema = $6 \
+     WHERE id = $1 AND user_id = $2 RETURNING ",
+    columns!()
+);
+
+/// Only the schemas of the very save they were made of.
+const FILL: &str = "UPDATE nodetool_workflows SET input_schema = $3, output_schema = $4 \
+     WHERE id = $1 AND updated_at = $2 AND input_schema IS NULL";
 
 const DELETE: &str = "DELETE FROM nodetool_workflows WHERE id = $1 AND user_id = $2 RETURNING id";
+
+const DELETE_VERSIONS: &str = "DELETE FROM nodetool_workflow_versions WHERE workflow_id = $1";
+
+const SELECT_ACCESS: &str = "SELECT user_id, access FROM nodetool_workflows WHERE id = $1";
 
 /// Which workflows a list holds; what is `None` or false does not restrict.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +114,8 @@ pub struct WorkflowFilter {
     pub run_mode: Option<String>,
     /// Only those that have a tool name.
     pub has_tool_name: bool,
+    /// Columns to read, out of [`WORKFLOW_COLUMNS`]; the others hold nothing of the row, so its etag means nothing.
+    pub columns: Option<Vec<&'static str>>,
 }
 
 impl WorkflowFilter {
@@ -73,18 +134,75 @@ impl WorkflowFilter {
             );
         }
         let limit = filter.bind(Value::Integer(Gather::<WorkflowRow>::fetch(limit)));
-        let columns = columns!();
+        let columns = self.selection();
         let conditions = filter.sql();
         let sql = format!(
             "SELECT {columns} FROM nodetool_workflows{conditions} ORDER BY updated_at DESC, id DESC LIMIT {limit}"
         );
         (sql, filter)
     }
+
+    /// Columns left out are not even read: large texts lie in pages of their own.
+    fn selection(&self) -> String {
+        let Some(wanted) = &self.columns else {
+            return columns!().to_owned();
+        };
+        let pick = |(name, stand_in): &(&'static str, &'static str)| {
+            if wanted.contains(name) {
+                *name
+            } else {
+                *stand_in
+            }
+        };
+        STAND_INS.iter().map(pick).collect::<Vec<_>>().join(", ")
+    }
 }
 
-/// What an upsert did.
+/// Which stored row a change may replace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Any, or none.
+    #[default]
+    Anything,
+    /// Any, but there has to be one.
+    Existing,
+    /// One that has one of these etags.
+    OneOf(Vec<String>),
+}
+
+/// A graph put in place of a workflow's own.
+#[derive(Clone, Debug)]
+pub struct ChangedGraph {
+    /// The workflow.
+    pub id: String,
+    /// Its owner.
+    pub user_id: String,
+    /// Microseconds UTC.
+    pub updated_at: i64,
+    /// JSON graph.
+    pub graph: Arc<str>,
+    /// JSON Schema of its inputs.
+    pub input_schema: String,
+    /// JSON Schema of its outputs.
+    pub output_schema: String,
+}
+
+/// Schemas made of a stored graph that had none.
+#[derive(Clone, Debug)]
+pub struct FilledSchemas {
+    /// The workflow.
+    pub id: String,
+    /// The save they were made of.
+    pub updated_at: i64,
+    /// JSON Schema of its inputs.
+    pub input_schema: String,
+    /// JSON Schema of its outputs.
+    pub output_schema: String,
+}
+
+/// What a save did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upserted {
+pub struct Saved {
     /// The row as it is stored now.
     pub row: WorkflowRow,
     /// Whether it is new.
@@ -126,58 +244,128 @@ impl Store {
         self.read(move |db| list(db, &filter, limit, after)).await
     }
 
-    /// Overwrites every column except id, owner and creation time, and returns the row as stored. With
-    /// an `expected_etag`, only when the stored row still has it.
+    /// Owner and access of a workflow, without reading the rest of it.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the owner has no such workflow, [`StoreError::Conflict`] when its
-    /// etag is another.
-    pub async fn update_workflow(
+    /// When the database cannot be read.
+    pub async fn workflow_access(&self, id: &str) -> Result<Option<(String, String)>, StoreError> {
+        const OPERATION: &str = "read the access of a workflow";
+        let id = id.to_owned();
+        self.read(move |db| {
+            first_row(db, OPERATION, SELECT_ACCESS, &[&id], |row| {
+                Ok((row.get(0).during(OPERATION)?, row.get(1).during(OPERATION)?))
+            })
+        })
+        .await
+    }
+
+    /// Changes the owner's workflow of this id, or creates it, and returns the row as stored.
+    ///
+    /// A change leaves id, owner, creation time, address of the thumbnail and clipboard flag as they are, and
+    /// thumbnail and run mode where the row has none. The stored time of the save is later than the one before,
+    /// whatever the row says.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the id belongs to another user, [`StoreError::Conflict`] when the stored
+    /// row is not the expected one.
+    pub async fn save_workflow(
         &self,
         row: WorkflowRow,
-        expected_etag: Option<&str>,
-    ) -> Result<WorkflowRow, StoreError> {
+        expected: IfMatch,
+    ) -> Result<Saved, StoreError> {
         row.check()?;
-        let expected = expected_etag.map(str::to_owned);
         self.write(KIND, row.text_bytes(), move |db| {
-            if let Some(expected) = &expected {
-                compare(db, &row, expected)?;
+            compare(db, &row.id, &row.user_id, &expected)?;
+            match insert(db, &row) {
+                Ok(()) => Ok(Saved {
+                    row: row.clone(),
+                    created: true,
+                }),
+                Err(StoreError::AlreadyExists { .. }) => Ok(Saved {
+                    row: update(db, &row)?,
+                    created: false,
+                }),
+                Err(error) => Err(error),
             }
-            update(db, &row)
         })
         .await
     }
 
-    /// Updates the owner's workflow of this id, or creates it.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when the id belongs to another user.
-    pub async fn upsert_workflow(&self, row: WorkflowRow) -> Result<Upserted, StoreError> {
-        row.check()?;
-        self.write(KIND, row.text_bytes(), move |db| match insert(db, &row) {
-            Ok(()) => Ok(Upserted {
-                row: row.clone(),
-                created: true,
-            }),
-            Err(StoreError::AlreadyExists { .. }) => Ok(Upserted {
-                row: update(db, &row)?,
-                created: false,
-            }),
-            Err(error) => Err(error),
-        })
-        .await
-    }
-
-    /// Deletes the owner's workflow.
+    /// Gives the owner's workflow another graph and returns the row as stored.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the owner has no such workflow.
-    pub async fn delete_workflow(&self, user_id: &str, id: &str) -> Result<(), StoreError> {
+    pub async fn change_graph(&self, change: ChangedGraph) -> Result<WorkflowRow, StoreError> {
+        let bytes = change.graph.len() + change.input_schema.len() + change.output_schema.len();
+        self.write(KIND, bytes, move |db| {
+            let values: &Values<'_> = &[
+                &change.id,
+                &change.user_id,
+                &change.updated_at,
+                &change.graph,
+                &change.input_schema,
+                &change.output_schema,
+            ];
+            first_row(
+                db,
+                "change a graph",
+                UPDATE_GRAPH,
+                values,
+                WorkflowRow::read,
+            )?
+            .ok_or_else(|| not_found(&change.id))
+        })
+        .await
+    }
+
+    /// Keeps schemas made of rows that had none; rows saved since are left alone.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn fill_schemas(&self, filled: Vec<FilledSchemas>) -> Result<(), StoreError> {
+        let bytes = filled
+            .iter()
+            .map(|f| f.id.len() + f.input_schema.len() + f.output_schema.len())
+            .sum();
+        self.write(KIND, bytes, move |db| {
+            for f in &filled {
+                let values: &Values<'_> =
+                    &[&f.id, &f.updated_at, &f.input_schema, &f.output_schema];
+                execute(db, "keep the schemas of a workflow", FILL, values)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Deletes the owner's workflow and all its versions.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the owner has no such workflow, [`StoreError::Conflict`] when it is not
+    /// the expected one.
+    pub async fn delete_workflow(
+        &self,
+        user_id: &str,
+        id: &str,
+        expected: IfMatch,
+    ) -> Result<(), StoreError> {
         let (user_id, id) = (user_id.to_owned(), id.to_owned());
         self.write(KIND, id.len() + user_id.len(), move |db| {
+            // What is not there to delete is not found, whatever was expected of it.
+            let owner = first_value::<String>(db, "look for a workflow", SELECT_ACCESS, &[&id])?;
+            if owner.is_none() {
+                return Err(not_found(&id));
+            }
+            compare(db, &id, &user_id, &expected)?;
             first_value::<String>(db, "delete a workflow", DELETE, &[&id, &user_id])?
-                .map(|_| ())
-                .ok_or_else(|| not_found(&id))
+                .ok_or_else(|| not_found(&id))?;
+            execute(
+                db,
+                "delete the versions of a workflow",
+                DELETE_VERSIONS,
+                &[&id],
+            )?;
+            Ok(())
         })
         .await
     }
@@ -205,12 +393,14 @@ fn insert(db: &Connection, row: &WorkflowRow) -> Result<(), StoreError> {
         &row.package_name,
         &row.thumbnail,
         &row.thumbnail_url,
-        &row.graph,
         &row.settings,
         &i64::from(row.receive_clipboard),
         &row.run_mode,
         &row.workspace_id,
+        &row.input_schema,
+        &row.output_schema,
         &row.html_app,
+        &row.graph,
     ];
     first_value::<String>(db, "insert a workflow", INSERT, values)?
         .map(|_| ())
@@ -250,21 +440,33 @@ fn list(
     Ok(page.finish())
 }
 
-fn compare(db: &Connection, row: &WorkflowRow, expected: &str) -> Result<(), StoreError> {
-    let stored = select(db, &row.id)?.filter(|stored| stored.user_id == row.user_id);
-    let found = stored.ok_or_else(|| not_found(&row.id))?.etag();
-    if found == expected {
+/// Refuses a change of a row that is not the expected one. A row that is not there only fits no expectation.
+fn compare(db: &Connection, id: &str, user_id: &str, expected: &IfMatch) -> Result<(), StoreError> {
+    if *expected == IfMatch::Anything {
         return Ok(());
     }
-    Err(StoreError::Conflict {
+    let conflict = |expected: String, found: String| StoreError::Conflict {
         kind: KIND,
-        id: row.id.clone(),
-        expected: expected.to_owned(),
+        id: id.to_owned(),
+        expected,
         found,
-    })
+    };
+    let Some(stored) = select(db, id)? else {
+        return Err(conflict("a stored workflow".into(), "none".into()));
+    };
+    if stored.user_id != user_id {
+        return Err(not_found(id));
+    }
+    match expected {
+        IfMatch::OneOf(etags) if !etags.contains(&stored.etag()) => {
+            Err(conflict(etags.join(", "), stored.etag()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn update(db: &Connection, row: &WorkflowRow) -> Result<WorkflowRow, StoreError> {
+    const OPERATION: &str = "update a workflow";
     let values: &Values<'_> = &[
         &row.id,
         &row.user_id,
@@ -276,20 +478,29 @@ fn update(db: &Connection, row: &WorkflowRow) -> Result<WorkflowRow, StoreError>
         &row.description,
         &row.package_name,
         &row.thumbnail,
-        &row.thumbnail_url,
-        &row.graph,
         &row.settings,
-        &i64::from(row.receive_clipboard),
         &row.run_mode,
         &row.workspace_id,
+        &row.input_schema,
+        &row.output_schema,
         &row.html_app,
+        &row.graph,
     ];
-    let created_at = first_value::<i64>(db, "update a workflow", UPDATE, values)?;
-    let created_at = created_at.ok_or_else(|| not_found(&row.id))?;
-    Ok(WorkflowRow {
-        created_at,
-        ..row.clone()
-    })
+    let stored = first_row(db, OPERATION, UPDATE, values, |kept| {
+        let read = || {
+            Ok(WorkflowRow {
+                created_at: kept.get(0)?,
+                updated_at: kept.get(1)?,
+                thumbnail: kept.get(2)?,
+                thumbnail_url: kept.get(3)?,
+                receive_clipboard: kept.get::<_, i64>(4)? != 0,
+                run_mode: kept.get(5)?,
+                ..row.clone()
+            })
+        };
+        read().during(OPERATION)
+    })?;
+    stored.ok_or_else(|| not_found(&row.id))
 }
 
 fn not_found(id: &str) -> StoreError {

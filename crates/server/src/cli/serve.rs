@@ -13,12 +13,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Environment, LogFormat, Overrides, private_folder};
 use crate::extensions::{self, Extension};
-use crate::http::{self, App, Front, Surface};
+use crate::http::{self, App, Catalogue, Front, Surface};
 use crate::node_services::{self, NodeServices};
 use crate::services::{
-    Changes, Feeds, FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders,
-    MachineService, PackageService, PredictionService, Recovery, Retention, SettingsService,
-    Shelving, Site, ThreadService, WorkflowService, WorkspaceRules, WorkspaceService, retention,
+    AutosaveSettings, Changes, ExampleService, Feeds, FileService, JobService, JobServiceParts,
+    Kept, Limits, MachineFolders, MachineService, PackageService, PredictionService, Recovery,
+    Retention, SettingsService, Shelving, Site, ThreadService, VersionService, WorkflowService,
+    WorkspaceRules, WorkspaceService, retention,
 };
 
 /// Start the server
@@ -163,12 +164,9 @@ fn house(
     extensions: Vec<Extension>,
 ) -> anyhow::Result<(Surface, JobService)> {
     let registry = Arc::new(node_services::registry());
-    let listed: Vec<_> = registry
-        .iter()
-        .filter(|d| !d.hidden)
-        .map(|d| &d.metadata)
-        .collect();
-    let metadata = serde_json::to_vec(&listed)?.into();
+    let catalogue = Catalogue::new(&registry)?;
+    let examples_dir = Some(config.examples_dir.clone()).filter(|d| !d.as_os_str().is_empty());
+    let examples = ExampleService::new(registry.clone(), examples_dir);
     let node_services = NodeServices {
         program: std::env::current_exe()?,
         assets: config.assets(),
@@ -207,6 +205,11 @@ fn house(
             per_workflow: config.max_concurrent_runs_per_workflow,
         },
     });
+    let autosave = AutosaveSettings {
+        min_interval: Duration::from_secs(config.autosave_min_interval_seconds.into()),
+        keep: config.autosave_max_versions_per_workflow,
+        keep_for: Duration::from_secs(u64::from(config.autosave_keep_days) * 24 * 60 * 60),
+    };
     let app = App {
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
@@ -220,10 +223,13 @@ fn house(
         packages: PackageService::new(registry),
         production,
         upload_limit: config.upload_limit,
+        versions: VersionService::new(store.clone(), workflows.clone(), autosave),
+        examples,
+        catalogue,
+        api_url: config.api_url.clone(),
         workflows,
         jobs: jobs.clone(),
         changes,
-        metadata,
         started,
     };
     Ok((http::surface(Arc::new(app), front, extensions), jobs))

@@ -6,7 +6,9 @@ use nodetool_protocol::{DocumentFault, Value};
 use nodetool_store::StoreError;
 use serde::Serialize;
 
-use crate::services::{ResumeError, RetryError, RunError, WorkflowError};
+use crate::services::{
+    ExampleError, ResumeError, RetryError, RunError, VersionError, WorkflowError,
+};
 
 /// Lets the logging layer put the id of an internal error on the response.
 #[derive(Clone)]
@@ -90,6 +92,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, detail)
     }
 
+    /// Something this server does not do, and why.
+    pub(crate) fn not_implemented(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, detail)
+    }
+
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
     }
@@ -159,8 +166,34 @@ impl From<WorkflowError> for ApiError {
         match e {
             WorkflowError::NotFound => ApiError::not_found("Workflow not found"),
             WorkflowError::NoGraph => ApiError::bad_request("Invalid workflow"),
-            WorkflowError::Corrupt { .. } => ApiError::internal("a workflow cannot be read", &e),
+            WorkflowError::Foreign => ApiError::not_found("Workflow not found"),
+            WorkflowError::Changed => ApiError::new(StatusCode::PRECONDITION_FAILED, e.to_string()),
+            WorkflowError::Corrupt { .. } => {
+                ApiError::internal("a stored graph cannot be read", &e)
+            }
             WorkflowError::Store(e) => e.into(),
+        }
+    }
+}
+
+impl From<VersionError> for ApiError {
+    fn from(e: VersionError) -> Self {
+        match e {
+            VersionError::NotFound => ApiError::not_found("Version not found"),
+            VersionError::Workflow(e) => e.into(),
+        }
+    }
+}
+
+impl From<ExampleError> for ApiError {
+    fn from(e: ExampleError) -> Self {
+        match e {
+            ExampleError::NoFolder => ApiError::new(StatusCode::FORBIDDEN, e.to_string()),
+            ExampleError::NoGraph
+            | ExampleError::UnknownPackage { .. }
+            | ExampleError::NoName
+            | ExampleError::TooLarge => ApiError::bad_request(e.to_string()),
+            ExampleError::Write(_) => ApiError::internal("an example was not written", &e),
         }
     }
 }

@@ -7,10 +7,11 @@ use nodetool_engine::{Plan, PlanError};
 use nodetool_protocol::{Graph, Map, Value};
 use nodetool_sdk::Registry;
 use nodetool_store::{
-    Page, Store, StoreError, Upserted, WorkflowFilter, WorkflowRow, new_id, now_micros,
+    ChangedGraph, FilledSchemas, IfMatch, Page, Saved, Store, StoreError, WorkflowFilter,
+    WorkflowRow, new_id, now_micros,
 };
 
-use super::{Caller, Changes, Happened};
+use super::{Caller, Changes, Example, Happened, interface_schemas};
 
 /// Plans kept ready; a workflow that is not among them is planned again.
 const PLANS_KEPT: usize = 128;
@@ -46,6 +47,23 @@ pub(crate) struct SaveWorkflow {
     pub(crate) html_app: Option<String>,
 }
 
+impl SaveWorkflow {
+    /// A copy of an example: its graph, and what the client has not said itself.
+    pub(crate) fn with_example(self, example: &Example) -> Result<Self, WorkflowError> {
+        let row = &example.row;
+        let tags = || serde_json::from_str(&row.tags).ok();
+        let blank = |text: Option<String>| text.filter(|t| !t.is_empty());
+        Ok(SaveWorkflow {
+            graph: Some(read_graph(&row.id, &row.graph)?),
+            description: blank(self.description).or_else(|| row.description.clone()),
+            tags: self.tags.filter(|t| !t.is_empty()).or_else(tags),
+            thumbnail_url: blank(self.thumbnail_url).or_else(|| row.thumbnail_url.clone()),
+            html_app: None,
+            ..self
+        })
+    }
+}
+
 /// Why a workflow use case failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkflowError {
@@ -53,8 +71,18 @@ pub(crate) enum WorkflowError {
     NotFound,
     #[error("Invalid workflow")]
     NoGraph,
-    #[error("the stored graph of workflow {id} cannot be read")]
-    Corrupt { id: String },
+    /// It is somebody else's; who asks is not to know more than that it is not found, except on a worker.
+    #[error("Workflow access denied")]
+    Foreign,
+    #[error(
+        "The workflow is not the one If-Match asks for: it was changed since, or there is none"
+    )]
+    Changed,
+    #[error("workflow {id} holds text that is no JSON of its kind")]
+    Corrupt {
+        id: String,
+        source: serde_json::Error,
+    },
     #[error(transparent)]
     Store(StoreError),
 }
@@ -63,6 +91,7 @@ impl From<StoreError> for WorkflowError {
     fn from(e: StoreError) -> Self {
         match e {
             StoreError::NotFound { .. } => WorkflowError::NotFound,
+            StoreError::Conflict { .. } => WorkflowError::Changed,
             e => WorkflowError::Store(e),
         }
     }
@@ -133,25 +162,23 @@ impl WorkflowService {
         caller: &Caller,
         id: &str,
         save: SaveWorkflow,
+        expected: IfMatch,
     ) -> Result<WorkflowRow, WorkflowError> {
         let now = now_micros();
-        let row = match self.store.get_workflow(id).await? {
-            Some(row) if row.user_id != caller.user_id => return Err(WorkflowError::NotFound),
-            Some(row) => row,
-            None => {
-                let user_id = caller.user_id.clone();
-                WorkflowRow {
-                    id: id.to_owned(),
-                    user_id,
-                    created_at: now,
-                    ..WorkflowRow::default()
-                }
-            }
+        let row = WorkflowRow {
+            id: id.to_owned(),
+            user_id: caller.user_id.clone(),
+            created_at: now,
+            ..WorkflowRow::default()
         };
         let row = fill(row, save, now)?;
-        let saved = self.store.upsert_workflow(row).await;
+        let saved = self.store.save_workflow(row, expected).await;
         self.forget(id);
-        let Upserted { row, created } = saved?;
+        let Saved { row, created } = saved.map_err(|e| match e {
+            // An id that is not there would have been created.
+            StoreError::NotFound { .. } => WorkflowError::Foreign,
+            e => e.into(),
+        })?;
         let happened = if created {
             Happened::Created
         } else {
@@ -163,13 +190,70 @@ impl WorkflowService {
         Ok(row)
     }
 
+    /// Puts another graph in place of the caller's own.
+    pub(crate) async fn replace_graph(
+        &self,
+        caller: &Caller,
+        id: &str,
+        mut graph: Graph,
+    ) -> Result<WorkflowRow, WorkflowError> {
+        graph.strip_connected();
+        let (input_schema, output_schema) = schema_texts(&graph);
+        let change = ChangedGraph {
+            id: id.to_owned(),
+            user_id: caller.user_id.clone(),
+            updated_at: now_micros(),
+            graph: to_json(&graph).into(),
+            input_schema,
+            output_schema,
+        };
+        let changed = self.store.change_graph(change).await;
+        self.forget(id);
+        let row = changed?;
+        let etag = || row.etag();
+        self.changes
+            .tell(&caller.user_id, Happened::Updated, "workflow", id, etag);
+        Ok(row)
+    }
+
+    /// The caller's workflow, or a public one.
     pub(crate) async fn get(
         &self,
         caller: &Caller,
         id: &str,
     ) -> Result<WorkflowRow, WorkflowError> {
         match self.store.get_workflow(id).await? {
-            Some(row) if row.user_id == caller.user_id || row.access == "public" => Ok(row),
+            Some(row) if row.user_id == caller.user_id || row.access == "public" => {
+                self.with_schemas(row).await
+            }
+            _ => Err(WorkflowError::NotFound),
+        }
+    }
+
+    /// A public workflow, whoever asks.
+    pub(crate) async fn get_public(&self, id: &str) -> Result<WorkflowRow, WorkflowError> {
+        match self.store.get_workflow(id).await? {
+            Some(row) if row.access == "public" => self.with_schemas(row).await,
+            _ => Err(WorkflowError::NotFound),
+        }
+    }
+
+    /// Refuses a workflow that is neither the caller's nor public.
+    pub(crate) async fn check_readable(
+        &self,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<(), WorkflowError> {
+        match self.store.workflow_access(id).await? {
+            Some((owner, access)) if owner == caller.user_id || access == "public" => Ok(()),
+            _ => Err(WorkflowError::NotFound),
+        }
+    }
+
+    /// Refuses a workflow that is not the caller's.
+    pub(crate) async fn check_owned(&self, caller: &Caller, id: &str) -> Result<(), WorkflowError> {
+        match self.store.workflow_access(id).await? {
+            Some((owner, _)) if owner == caller.user_id => Ok(()),
             _ => Err(WorkflowError::NotFound),
         }
     }
@@ -180,17 +264,81 @@ impl WorkflowService {
         limit: usize,
         cursor: &str,
     ) -> Result<Page<WorkflowRow>, WorkflowError> {
-        Ok(self.store.list_workflows(filter, limit, cursor).await?)
+        let mut filter = filter;
+        let mut whole = true;
+        if let Some(columns) = &mut filter.columns {
+            whole = columns.contains(&"graph");
+            if columns.contains(&"thumbnail_url") {
+                columns.push("thumbnail");
+            }
+            if whole {
+                // They tell that the graph has been read and found good.
+                columns.extend(["input_schema", "output_schema"]);
+            }
+        }
+        let mut page = self.store.list_workflows(filter, limit, cursor).await?;
+        if whole {
+            self.fill_schemas(&mut page.rows).await?;
+        } else {
+            page.rows.iter().try_for_each(check_small)?;
+        }
+        Ok(page)
     }
 
-    pub(crate) async fn delete(&self, caller: &Caller, id: &str) -> Result<(), WorkflowError> {
-        let deleted = self.store.delete_workflow(&caller.user_id, id).await;
-        self.forget(id);
-        deleted?;
-        let owner = &caller.user_id;
-        self.changes
-            .tell(owner, Happened::Deleted, "workflow", id, String::new);
+    async fn with_schemas(&self, row: WorkflowRow) -> Result<WorkflowRow, WorkflowError> {
+        let mut rows = [row];
+        self.fill_schemas(&mut rows).await?;
+        let [row] = rows;
+        Ok(row)
+    }
+
+    /// Makes the schemas of rows that were stored without, and keeps them for the next time.
+    async fn fill_schemas(&self, rows: &mut [WorkflowRow]) -> Result<(), WorkflowError> {
+        let mut filled = Vec::new();
+        for row in rows {
+            if row.input_schema.is_some() && row.output_schema.is_some() {
+                continue;
+            }
+            check_small(row)?;
+            let graph = read_graph(&row.id, &row.graph)?;
+            let (input_schema, output_schema) = schema_texts(&graph);
+            row.input_schema = Some(input_schema.clone());
+            row.output_schema = Some(output_schema.clone());
+            filled.push(FilledSchemas {
+                id: row.id.clone(),
+                updated_at: row.updated_at,
+                input_schema,
+                output_schema,
+            });
+        }
+        if !filled.is_empty()
+            && let Err(e) = self.store.fill_schemas(filled).await
+        {
+            tracing::warn!(error = %e, "schemas made of stored graphs could not be kept");
+        }
         Ok(())
+    }
+
+    pub(crate) async fn delete(
+        &self,
+        caller: &Caller,
+        id: &str,
+        expected: IfMatch,
+    ) -> Result<(), WorkflowError> {
+        let owner = &caller.user_id;
+        let deleted = self.store.delete_workflow(owner, id, expected).await;
+        self.forget(id);
+        match deleted.map_err(WorkflowError::from) {
+            Err(WorkflowError::NotFound) if self.store.workflow_access(id).await?.is_some() => {
+                Err(WorkflowError::Foreign)
+            }
+            Err(e) => Err(e),
+            Ok(()) => {
+                self.changes
+                    .tell(owner, Happened::Deleted, "workflow", id, String::new);
+                Ok(())
+            }
+        }
     }
 
     /// A workflow the caller may run, planned.
@@ -215,7 +363,7 @@ impl WorkflowService {
             plans.writes
         };
         let row = self.get(caller, id).await?;
-        let graph = read_graph(&row)?;
+        let graph = read_graph(&row.id, &row.graph)?;
         let loaded = Arc::new(self.plan(
             row.id.as_str().into(),
             row.user_id,
@@ -289,20 +437,44 @@ impl WorkflowService {
     }
 }
 
-/// The graph of a row.
-pub(crate) fn read_graph(row: &WorkflowRow) -> Result<Graph, WorkflowError> {
-    serde_json::from_str(&row.graph).map_err(|e| {
-        tracing::error!(workflow.id = %row.id, error = %e, "a stored graph cannot be read");
-        WorkflowError::Corrupt { id: row.id.clone() }
+/// The graph of a stored workflow.
+pub(super) fn read_graph(id: &str, graph: &str) -> Result<Graph, WorkflowError> {
+    serde_json::from_str(graph).map_err(|source| WorkflowError::Corrupt {
+        id: id.to_owned(),
+        source,
     })
 }
 
-/// Which columns a save writes (HTTP spec 6.2, field persistence).
+/// Refuses a row whose small JSON columns are none: they go out as they are.
+fn check_small(row: &WorkflowRow) -> Result<(), WorkflowError> {
+    for text in [Some(&row.tags), row.settings.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|source| {
+            WorkflowError::Corrupt {
+                id: row.id.clone(),
+                source,
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// The schemas of a graph's inputs and outputs as JSON.
+pub(super) fn schema_texts(graph: &Graph) -> (String, String) {
+    let (inputs, outputs) = interface_schemas(graph);
+    (to_json(&inputs), to_json(&outputs))
+}
+
+/// What a save writes (HTTP spec 6.2, field persistence); the store keeps what a change may leave out.
 fn fill(mut row: WorkflowRow, save: SaveWorkflow, now: i64) -> Result<WorkflowRow, WorkflowError> {
     let mut graph = save.graph.ok_or(WorkflowError::NoGraph)?;
     graph.strip_connected();
-    let fresh = row.updated_at == 0;
+    let (input_schema, output_schema) = schema_texts(&graph);
     row.graph = to_json(&graph).into();
+    row.input_schema = Some(input_schema);
+    row.output_schema = Some(output_schema);
     row.updated_at = now;
     row.name = save.name;
     row.access = save.access;
@@ -313,19 +485,13 @@ fn fill(mut row: WorkflowRow, save: SaveWorkflow, now: i64) -> Result<WorkflowRo
     row.settings = save.settings.map(|s| to_json(&Value::from(s)));
     row.workspace_id = save.workspace_id;
     row.html_app = save.html_app;
-    if fresh {
-        row.thumbnail_url = save.thumbnail_url;
-    }
-    if fresh || save.thumbnail.is_some() {
-        row.thumbnail = save.thumbnail;
-    }
-    if fresh || save.run_mode.is_some() {
-        row.run_mode = save.run_mode;
-    }
+    row.thumbnail = save.thumbnail;
+    row.thumbnail_url = save.thumbnail_url;
+    row.run_mode = save.run_mode;
     Ok(row)
 }
 
-fn to_json(value: &impl serde::Serialize) -> String {
+pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     // Our own types with text keys: they always serialise.
     serde_json::to_string(value).unwrap_or_else(|_| "null".into())
 }

@@ -36,8 +36,6 @@ pub struct WorkflowRow {
     pub thumbnail: Option<String>,
     /// Address of the preview image.
     pub thumbnail_url: Option<String>,
-    /// JSON graph.
-    pub graph: Arc<str>,
     /// JSON object.
     pub settings: Option<String>,
     /// Whether the workflow takes clipboard content.
@@ -46,8 +44,14 @@ pub struct WorkflowRow {
     pub run_mode: Option<String>,
     /// Workspace it runs in.
     pub workspace_id: Option<String>,
+    /// JSON Schema of the graph's inputs; absent until whoever knows graphs has filled it in.
+    pub input_schema: Option<String>,
+    /// JSON Schema of the graph's outputs, filled in with that of the inputs.
+    pub output_schema: Option<String>,
     /// Page served as the workflow's app.
     pub html_app: Option<String>,
+    /// JSON graph.
+    pub graph: Arc<str>,
 }
 
 impl Default for WorkflowRow {
@@ -66,18 +70,23 @@ impl Default for WorkflowRow {
             package_name: Some(String::new()),
             thumbnail: None,
             thumbnail_url: None,
-            graph: Arc::from("{}"),
             settings: Some("{}".to_owned()),
             receive_clipboard: false,
             run_mode: None,
             workspace_id: None,
+            input_schema: None,
+            output_schema: None,
             html_app: None,
+            graph: Arc::from("{}"),
         }
     }
 }
 
 impl WorkflowRow {
-    /// Opaque hash of every column: the same from a list and from a single read.
+    /// Opaque hash of the row: the same from a list and from a single read, another one after every save.
+    ///
+    /// Graph and app are vouched for by the time of the save, which rises with each save of a row, so that no list
+    /// has to hash megabytes.
     #[must_use]
     pub fn etag(&self) -> String {
         Etag::new("workflow")
@@ -93,12 +102,10 @@ impl WorkflowRow {
             .optional(self.package_name.as_deref())
             .optional(self.thumbnail.as_deref())
             .optional(self.thumbnail_url.as_deref())
-            .text(&self.graph)
             .optional(self.settings.as_deref())
             .number(i64::from(self.receive_clipboard))
             .optional(self.run_mode.as_deref())
             .optional(self.workspace_id.as_deref())
-            .optional(self.html_app.as_deref())
             .finish()
     }
 
@@ -117,6 +124,8 @@ impl WorkflowRow {
             &self.settings,
             &self.run_mode,
             &self.workspace_id,
+            &self.input_schema,
+            &self.output_schema,
             &self.html_app,
         ];
         let required = [
@@ -151,12 +160,14 @@ impl WorkflowRow {
             package_name: row.get(9)?,
             thumbnail: row.get(10)?,
             thumbnail_url: row.get(11)?,
-            graph: row.get(12)?,
-            settings: row.get(13)?,
-            receive_clipboard: row.get::<_, i64>(14)? != 0,
-            run_mode: row.get(15)?,
-            workspace_id: row.get(16)?,
-            html_app: row.get(17)?,
+            settings: row.get(12)?,
+            receive_clipboard: row.get::<_, i64>(13)? != 0,
+            run_mode: row.get(14)?,
+            workspace_id: row.get(15)?,
+            input_schema: row.get(16)?,
+            output_schema: row.get(17)?,
+            html_app: row.get(18)?,
+            graph: row.get(19)?,
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nodetool_store::IfMatch;
 use nodetool_store::{
     CheckpointJob, Expected, FinishJob, JobFilter, JobStatus, Options, StatusChange, Store,
     StoreError, new_id,
@@ -79,7 +80,9 @@ async fn sixty_four_writers_of_every_table_never_meet_a_lock() {
         writers.spawn(async move {
             for at in 0..5_i64 {
                 let id = format!("{number}-{at}");
-                store.upsert_workflow(workflow(&id, at)).await?;
+                store
+                    .save_workflow(workflow(&id, at), IfMatch::Anything)
+                    .await?;
                 let mut new = job(&id, at);
                 new.status = JobStatus::Running;
                 new.params = Some(large("shared").into());
@@ -106,7 +109,7 @@ async fn sixty_four_writers_of_every_table_never_meet_a_lock() {
                     store.trim_jobs_to_bytes(u64::MAX, 10).await?;
                     store.vacuum_blobs().await?;
                 }
-                store.delete_workflow("u", &id).await?;
+                store.delete_workflow("u", &id, IfMatch::Anything).await?;
             }
             Ok::<_, StoreError>(())
         });

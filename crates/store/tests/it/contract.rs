@@ -8,6 +8,7 @@ mod recovery;
 mod retention;
 mod rules;
 mod settings;
+mod versions;
 mod workflows;
 mod workspaces;
 
@@ -42,10 +43,28 @@ contract! {
         a_workflow_id_is_given_once,
         a_list_and_a_read_give_the_same_etag,
         filters_restrict_the_list_before_the_limit,
-        an_update_with_a_stale_etag_changes_nothing,
-        an_update_keeps_owner_and_creation_time,
-        an_upsert_creates_then_updates_but_never_takes_over,
+        a_save_of_a_row_that_has_changed_since_changes_nothing,
+        every_save_gives_a_later_time_and_another_etag,
+        a_save_keeps_what_a_client_may_leave_out,
+        a_save_creates_then_changes_but_never_takes_over,
+        a_graph_is_changed_by_the_owner_alone,
+        schemas_are_filled_into_the_save_they_were_made_of,
+        a_list_reads_only_the_columns_it_is_asked_for,
+        the_access_of_a_workflow_is_read_by_itself,
         only_the_owner_deletes,
+    ;
+    versions:
+        versions_are_numbered_within_their_workflow,
+        a_version_without_a_graph_takes_the_one_of_the_moment,
+        a_version_of_nobodys_workflow_is_refused,
+        versions_are_listed_newest_first_and_each_once,
+        a_version_is_deleted_by_owner_and_workflow,
+        deleting_a_workflow_deletes_its_versions,
+        an_autosave_soon_after_another_is_skipped,
+        an_empty_autosave_deletes_nothing,
+        autosaves_stay_within_their_number,
+        versions_saved_by_hand_are_not_counted,
+        old_autosaves_beyond_those_kept_go_with_any_save,
     ;
     jobs:
         a_job_takes_the_defaults_of_its_columns,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nodetool_store::IfMatch;
 use nodetool_store::{CheckpointJob, JobStatus, Options, Store, StoreError};
 
 use crate::samples::{Folder, completion, job, large, record, workflow};
@@ -39,7 +40,10 @@ async fn a_full_database_refuses_and_works_again_once_there_is_room() {
     assert_eq!(store.get_job("j1").await.unwrap(), None);
 
     for id in stored.iter().take(3) {
-        store.delete_workflow("u", id).await.unwrap();
+        store
+            .delete_workflow("u", id, IfMatch::Anything)
+            .await
+            .unwrap();
     }
     store
         .insert_ended_job(new, completion("j1", 2))

@@ -1,6 +1,6 @@
 //! Opening databases that do not fit: changed, newer, half-made, or not databases at all.
 
-use nodetool_store::{MigrationState, Options, Store, StoreError};
+use nodetool_store::{MigrationState, MigrationStatus, Options, Store, StoreError};
 use rusqlite::Connection;
 
 use crate::samples::{Folder, workflow};
@@ -74,7 +74,8 @@ async fn a_newer_database_is_refused() {
         (version.as_str(), name.as_str()),
         ("29991231_000000", "from_the_future")
     );
-    assert!(newest.as_str() > "20260101_000100", "{newest}");
+    let known = Store::open_in_memory().unwrap().migration_status().await;
+    assert_eq!(*newest, known.unwrap().last().unwrap().version);
 }
 
 #[tokio::test]
@@ -89,8 +90,8 @@ async fn migrations_can_be_applied_after_opening() {
     )
     .unwrap();
     let status = store.migration_status().await.unwrap();
-    let all = status.len();
-    assert!(all > 2, "{all}");
+    let known = status.len();
+    assert!(known >= 2);
     assert!(
         status
             .iter()
@@ -99,7 +100,7 @@ async fn migrations_can_be_applied_after_opening() {
     let early = store.insert_workflow(workflow("w1", 1)).await;
     assert!(matches!(early, Err(StoreError::Sql { .. })), "{early:?}");
 
-    assert_eq!(store.migrate().await.unwrap(), all);
+    assert_eq!(store.migrate().await.unwrap(), known);
     let status = store.migration_status().await.unwrap();
     assert!(
         status
@@ -178,7 +179,9 @@ async fn processes_that_start_together_migrate_once() {
         .collect();
     for opener in openers {
         let store = opener.join().unwrap().unwrap();
-        assert!(store.migration_status().await.unwrap().len() > 2);
+        let status = store.migration_status().await.unwrap();
+        let pending = |m: &MigrationStatus| m.state == MigrationState::Pending;
+        assert!(!status.iter().any(pending), "{status:?}");
     }
 }
 

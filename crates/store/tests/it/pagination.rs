@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nodetool_store::{JobFilter, MAX_PAGE_ROWS, Store, StoreError, WorkflowFilter};
+use nodetool_store::{IfMatch, JobFilter, MAX_PAGE_ROWS, Store, StoreError, WorkflowFilter};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
@@ -107,7 +107,10 @@ async fn a_cursor_outlives_the_row_it_points_at() {
         .list_workflows(WorkflowFilter::default(), 2, "")
         .await
         .unwrap();
-    store.delete_workflow("u", "w2").await.unwrap();
+    store
+        .delete_workflow("u", "w2", IfMatch::Anything)
+        .await
+        .unwrap();
     let second = store
         .list_workflows(WorkflowFilter::default(), 2, &first.next)
         .await

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use nodetool_store::{
-    DeadOwner, Expected, FinishJob, JobFilter, JobStatus, MigrationState, StatusChange, Store,
-    StoreError, WorkflowFilter, WorkflowRow,
+    DeadOwner, Expected, FinishJob, IfMatch, JobFilter, JobStatus, MigrationState, StatusChange,
+    Store, StoreError, WorkflowFilter, WorkflowRow,
 };
 
 use crate::samples::{completion, job, workflow};
@@ -62,7 +62,10 @@ pub(super) async fn odd_ids_are_only_text(store: Store) {
         );
         let dead = DeadOwner::Workers(vec![id.to_owned()]);
         assert_eq!(store.fail_interrupted_jobs(dead, 2).await.unwrap(), 0);
-        store.delete_workflow(id, id).await.unwrap();
+        store
+            .delete_workflow(id, id, IfMatch::Anything)
+            .await
+            .unwrap();
     }
     assert_eq!(store.count_workflows().await.unwrap(), 0);
     assert_eq!(store.count_jobs().await.unwrap(), odd.len() as u64);

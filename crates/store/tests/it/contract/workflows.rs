@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use nodetool_store::{Store, StoreError, WorkflowFilter, WorkflowRow};
+use nodetool_store::{
+    ChangedGraph, FilledSchemas, IfMatch, Store, StoreError, WORKFLOW_COLUMNS, WorkflowFilter,
+    WorkflowRow,
+};
 
 use crate::samples::workflow;
 
@@ -20,12 +23,14 @@ pub(super) async fn a_workflow_reads_back_column_by_column(store: Store) {
         package_name: Some("pack".to_owned()),
         thumbnail: Some("t.png".to_owned()),
         thumbnail_url: Some("/storage/t.png".to_owned()),
-        graph: Arc::from(r#"{"nodes":[],"edges":[]}"#),
         settings: None,
         receive_clipboard: true,
         run_mode: Some("tool".to_owned()),
         workspace_id: Some("ws".to_owned()),
+        input_schema: Some("{}".to_owned()),
+        output_schema: Some(r#"{"type":"object"}"#.to_owned()),
         html_app: Some("<html></html>".to_owned()),
+        graph: Arc::from(r#"{"nodes":[],"edges":[]}"#),
     };
     store.insert_workflow(row.clone()).await.unwrap();
     assert_eq!(store.get_workflow("w1").await.unwrap(), Some(row));
@@ -54,15 +59,16 @@ pub(super) async fn a_list_and_a_read_give_the_same_etag(store: Store) {
         .remove(0);
     assert_eq!(listed.etag(), read.etag());
     let saved = store
-        .update_workflow(
+        .save_workflow(
             WorkflowRow {
                 updated_at: 2,
                 ..read.clone()
             },
-            None,
+            IfMatch::Anything,
         )
         .await
-        .unwrap();
+        .unwrap()
+        .row;
     assert_ne!(saved.etag(), read.etag());
     assert_eq!(
         saved.etag(),
@@ -112,7 +118,11 @@ pub(super) async fn filters_restrict_the_list_before_the_limit(store: Store) {
     assert!(ids(nobody, 3).await.is_empty());
 }
 
-pub(super) async fn an_update_with_a_stale_etag_changes_nothing(store: Store) {
+fn one_of(etags: &[&str]) -> IfMatch {
+    IfMatch::OneOf(etags.iter().map(|&e| e.to_owned()).collect())
+}
+
+pub(super) async fn a_save_of_a_row_that_has_changed_since_changes_nothing(store: Store) {
     store.insert_workflow(workflow("w1", 1)).await.unwrap();
     let seen = store.get_workflow("w1").await.unwrap().unwrap();
     let first = WorkflowRow {
@@ -126,10 +136,12 @@ pub(super) async fn an_update_with_a_stale_etag_changes_nothing(store: Store) {
         ..seen.clone()
     };
     store
-        .update_workflow(first.clone(), Some(&seen.etag()))
+        .save_workflow(first.clone(), one_of(&["other", &seen.etag()]))
         .await
         .unwrap();
-    let refused = store.update_workflow(second, Some(&seen.etag())).await;
+    let refused = store
+        .save_workflow(second.clone(), one_of(&[&seen.etag()]))
+        .await;
     let Err(StoreError::Conflict {
         kind: "workflow",
         expected,
@@ -141,75 +153,203 @@ pub(super) async fn an_update_with_a_stale_etag_changes_nothing(store: Store) {
     };
     assert_eq!((expected, found), (seen.etag(), first.etag()));
     assert_eq!(store.get_workflow("w1").await.unwrap(), Some(first));
+    let refused = store
+        .delete_workflow("u", "w1", one_of(&[&seen.etag()]))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::Conflict { .. })),
+        "{refused:?}"
+    );
+    store
+        .save_workflow(second, IfMatch::Existing)
+        .await
+        .unwrap();
+    for expected in [IfMatch::Existing, one_of(&["x"])] {
+        let refused = store.save_workflow(workflow("w2", 1), expected).await;
+        assert!(
+            matches!(refused, Err(StoreError::Conflict { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(store.count_workflows().await.unwrap(), 1);
 }
 
-pub(super) async fn an_update_keeps_owner_and_creation_time(store: Store) {
-    store.insert_workflow(workflow("w1", 1)).await.unwrap();
-    let changed = WorkflowRow {
-        created_at: 99,
-        updated_at: 5,
-        html_app: Some("x".to_owned()),
+pub(super) async fn every_save_gives_a_later_time_and_another_etag(store: Store) {
+    store.insert_workflow(workflow("w1", 5)).await.unwrap();
+    let mut etags = vec![store.get_workflow("w1").await.unwrap().unwrap().etag()];
+    for (at, stored) in [(5, 6), (3, 7), (7, 8), (20, 20)] {
+        let graph: Arc<str> = format!("{{\"at\":{at}}}").into();
+        let row = WorkflowRow {
+            graph,
+            ..workflow("w1", at)
+        };
+        let saved = store.save_workflow(row, IfMatch::Anything).await.unwrap();
+        assert_eq!(saved.row.updated_at, stored);
+        assert!(!etags.contains(&saved.row.etag()));
+        etags.push(saved.row.etag());
+        let read = store.get_workflow("w1").await.unwrap().unwrap();
+        assert_eq!(read, saved.row);
+    }
+}
+
+pub(super) async fn a_save_keeps_what_a_client_may_leave_out(store: Store) {
+    let full = WorkflowRow {
+        thumbnail: Some("t".to_owned()),
+        thumbnail_url: Some("/t".to_owned()),
+        run_mode: Some("tool".to_owned()),
+        receive_clipboard: true,
+        description: Some("d".to_owned()),
         ..workflow("w1", 1)
     };
-    let saved = store.update_workflow(changed.clone(), None).await.unwrap();
-    assert_eq!((saved.created_at, saved.updated_at), (1, 5));
-    assert_eq!(store.get_workflow("w1").await.unwrap(), Some(saved));
-
-    let foreign = WorkflowRow {
-        user_id: "other".to_owned(),
-        ..changed.clone()
+    store.insert_workflow(full.clone()).await.unwrap();
+    let bare = WorkflowRow {
+        description: None,
+        created_at: 99,
+        ..workflow("w1", 2)
     };
-    let refused = store.update_workflow(foreign.clone(), None).await;
-    assert!(
-        matches!(refused, Err(StoreError::NotFound { .. })),
-        "{refused:?}"
-    );
-    let refused = store.update_workflow(foreign, Some("etag")).await;
-    assert!(
-        matches!(refused, Err(StoreError::NotFound { .. })),
-        "{refused:?}"
-    );
-    let absent = store.update_workflow(workflow("w2", 1), None).await;
-    assert!(
-        matches!(absent, Err(StoreError::NotFound { .. })),
-        "{absent:?}"
-    );
+    let saved = store.save_workflow(bare, IfMatch::Anything).await.unwrap();
+    let expected = WorkflowRow {
+        description: None,
+        updated_at: 2,
+        ..full
+    };
+    assert!(!saved.created);
+    assert_eq!(saved.row, expected);
+    assert_eq!(store.get_workflow("w1").await.unwrap(), Some(expected));
 }
 
-pub(super) async fn an_upsert_creates_then_updates_but_never_takes_over(store: Store) {
-    let created = store.upsert_workflow(workflow("given", 1)).await.unwrap();
+pub(super) async fn a_save_creates_then_changes_but_never_takes_over(store: Store) {
+    let save = async |row: WorkflowRow| store.save_workflow(row, IfMatch::Anything).await;
+    let created = save(workflow("given", 1)).await.unwrap();
     assert!(created.created);
     assert_eq!(created.row, workflow("given", 1));
     let second = WorkflowRow {
         name: "second".to_owned(),
         ..workflow("given", 7)
     };
-    let updated = store.upsert_workflow(second).await.unwrap();
+    let updated = save(second).await.unwrap();
     assert!(!updated.created);
     assert_eq!((updated.row.created_at, updated.row.updated_at), (1, 7));
     assert_eq!(
         store.get_workflow("given").await.unwrap(),
         Some(updated.row.clone())
     );
-
-    let foreign = WorkflowRow {
-        user_id: "other".to_owned(),
-        ..workflow("given", 9)
-    };
-    let refused = store.upsert_workflow(foreign).await;
-    assert!(
-        matches!(refused, Err(StoreError::NotFound { .. })),
-        "{refused:?}"
-    );
+    for expected in [IfMatch::Anything, IfMatch::Existing, one_of(&["x"])] {
+        let foreign = WorkflowRow {
+            user_id: "other".to_owned(),
+            ..workflow("given", 9)
+        };
+        let refused = store.save_workflow(foreign, expected).await;
+        assert!(
+            matches!(refused, Err(StoreError::NotFound { .. })),
+            "{refused:?}"
+        );
+    }
     assert_eq!(
         store.get_workflow("given").await.unwrap(),
         Some(updated.row)
     );
 }
 
+pub(super) async fn a_graph_is_changed_by_the_owner_alone(store: Store) {
+    store.insert_workflow(workflow("w1", 1)).await.unwrap();
+    let change = |user: &str| ChangedGraph {
+        id: "w1".to_owned(),
+        user_id: user.to_owned(),
+        updated_at: 1,
+        graph: Arc::from("{\"nodes\":[]}"),
+        input_schema: "{}".to_owned(),
+        output_schema: "[]".to_owned(),
+    };
+    let refused = store.change_graph(change("other")).await;
+    assert!(
+        matches!(refused, Err(StoreError::NotFound { .. })),
+        "{refused:?}"
+    );
+    let changed = store.change_graph(change("u")).await.unwrap();
+    let expected = WorkflowRow {
+        updated_at: 2,
+        graph: Arc::from("{\"nodes\":[]}"),
+        input_schema: Some("{}".to_owned()),
+        output_schema: Some("[]".to_owned()),
+        ..workflow("w1", 1)
+    };
+    assert_eq!(changed, expected);
+    assert_eq!(store.get_workflow("w1").await.unwrap(), Some(expected));
+}
+
+pub(super) async fn schemas_are_filled_into_the_save_they_were_made_of(store: Store) {
+    for (id, at) in [("w1", 1), ("w2", 2)] {
+        store.insert_workflow(workflow(id, at)).await.unwrap();
+    }
+    let fill = |id: &str, text: &str| FilledSchemas {
+        id: id.to_owned(),
+        updated_at: 1,
+        input_schema: text.to_owned(),
+        output_schema: text.to_owned(),
+    };
+    let fills = vec![fill("w1", "a"), fill("w2", "a"), fill("w3", "a")];
+    store.fill_schemas(fills).await.unwrap();
+    store.fill_schemas(vec![fill("w1", "b")]).await.unwrap();
+    let row = store.get_workflow("w1").await.unwrap().unwrap();
+    assert_eq!(row.input_schema.as_deref(), Some("a"));
+    assert_eq!(
+        row.etag(),
+        workflow("w1", 1).etag(),
+        "the row has not changed"
+    );
+    let row = store.get_workflow("w2").await.unwrap().unwrap();
+    assert_eq!(
+        row.input_schema, None,
+        "another save than the schemas are of"
+    );
+}
+
+pub(super) async fn a_list_reads_only_the_columns_it_is_asked_for(store: Store) {
+    let row = WorkflowRow {
+        graph: Arc::from("{\"nodes\":[]}"),
+        settings: Some("{\"a\":1}".to_owned()),
+        html_app: Some("x".to_owned()),
+        ..workflow("w1", 3)
+    };
+    store.insert_workflow(row.clone()).await.unwrap();
+    let listed = async |columns: Option<Vec<&'static str>>| {
+        let filter = WorkflowFilter {
+            user_id: Some("u".to_owned()),
+            columns,
+            ..WorkflowFilter::default()
+        };
+        let page = store.list_workflows(filter, 10, "").await.unwrap();
+        page.rows.into_iter().next().unwrap()
+    };
+    assert_eq!(listed(None).await, row);
+    assert_eq!(listed(Some(WORKFLOW_COLUMNS.to_vec())).await, row);
+    let some = listed(Some(vec!["name", "settings"])).await;
+    let expected = WorkflowRow {
+        id: "w1".to_owned(),
+        updated_at: 3,
+        name: "workflow w1".to_owned(),
+        settings: row.settings.clone(),
+        access: String::new(),
+        description: None,
+        package_name: None,
+        ..WorkflowRow::default()
+    };
+    assert_eq!(some, expected);
+}
+
+pub(super) async fn the_access_of_a_workflow_is_read_by_itself(store: Store) {
+    store.insert_workflow(workflow("w1", 1)).await.unwrap();
+    let access = store.workflow_access("w1").await.unwrap();
+    assert_eq!(access, Some(("u".to_owned(), "private".to_owned())));
+    assert_eq!(store.workflow_access("w2").await.unwrap(), None);
+}
+
 pub(super) async fn only_the_owner_deletes(store: Store) {
     store.insert_workflow(workflow("w1", 1)).await.unwrap();
-    let refused = store.delete_workflow("other", "w1").await;
+    let refused = store
+        .delete_workflow("other", "w1", IfMatch::Anything)
+        .await;
     assert!(
         matches!(
             refused,
@@ -220,10 +360,13 @@ pub(super) async fn only_the_owner_deletes(store: Store) {
         ),
         "{refused:?}"
     );
-    store.delete_workflow("u", "w1").await.unwrap();
+    store
+        .delete_workflow("u", "w1", IfMatch::Anything)
+        .await
+        .unwrap();
     assert_eq!(store.count_workflows().await.unwrap(), 0);
     assert!(matches!(
-        store.delete_workflow("u", "w1").await,
+        store.delete_workflow("u", "w1", IfMatch::Anything).await,
         Err(StoreError::NotFound { .. })
     ));
 }

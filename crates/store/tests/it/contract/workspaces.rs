@@ -1,5 +1,6 @@
 //! What a database has to do for workspaces.
 
+use nodetool_store::IfMatch;
 use nodetool_store::{Store, StoreError, WorkflowRow, WorkspaceRow, WorkspaceUpdate};
 
 use crate::samples::workflow;
@@ -107,7 +108,10 @@ pub(super) async fn a_workspace_in_use_is_kept(store: Store) {
     store.insert_workflow(linked("own", "u")).await.unwrap();
     assert!(!store.delete_workspace("u", "a").await.unwrap());
     assert!(store.get_workspace("u", "a").await.unwrap().is_some());
-    store.delete_workflow("u", "own").await.unwrap();
+    store
+        .delete_workflow("u", "own", IfMatch::Anything)
+        .await
+        .unwrap();
     assert!(
         store.delete_workspace("u", "a").await.unwrap(),
         "another user's link does not count"
