@@ -94,6 +94,13 @@ impl Actor {
         if let Some(emitted) = self.recorded() {
             return self.replay(emitted).await;
         }
+        // Something happened at one trigger; the others have nothing to tell.
+        if plan.def.begins_runs
+            && let Some((id, _)) = &self.run.trigger_event
+            && *id != plan.info.id
+        {
+            return Ok(());
+        }
         if plan.controllers > 0 {
             return self.controlled().await;
         }

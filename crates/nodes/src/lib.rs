@@ -37,7 +37,7 @@ mod stream_filter;
 mod table;
 mod test_input;
 mod text;
-mod triggers;
+pub mod triggers;
 mod uuid;
 mod validate;
 mod variable;

@@ -118,6 +118,8 @@ pub struct NodeDef {
     pub again: bool,
     /// Whether an execution builds on those before it, so that a resumed run makes all of them again.
     pub stateful: bool,
+    /// Whether it begins runs: in a run that was begun at another node it stays silent.
+    pub begins_runs: bool,
 }
 
 impl fmt::Debug for NodeDef {
@@ -146,6 +148,7 @@ impl NodeDef {
             effect: Effect::Pure,
             again: false,
             stateful: false,
+            begins_runs: false,
         }
     }
 

@@ -15,8 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::extensions::{self, Extension};
 use crate::services::{
     Changes, ExampleService, FileService, JobService, MachineService, PackageService,
-    PredictionService, SettingsService, ThreadService, VersionService, WorkflowService,
-    WorkspaceService,
+    PredictionService, SettingsService, ThreadService, TriggerService, VersionService,
+    WorkflowService, WorkspaceService,
 };
 
 mod costs;
@@ -45,6 +45,7 @@ mod streams;
 mod system;
 mod threads;
 mod transfer;
+mod triggers;
 mod unavailable;
 mod versions;
 mod workflow_body;
@@ -65,6 +66,7 @@ const FOR_STRANGERS: bool = false;
 pub(crate) struct App {
     pub(crate) workflows: WorkflowService,
     pub(crate) jobs: JobService,
+    pub(crate) triggers: TriggerService,
     #[expect(dead_code, reason = "read by sockets")]
     pub(crate) changes: Changes,
     pub(crate) versions: VersionService,
@@ -140,6 +142,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(skills::router())
         .merge(packages::router())
         .merge(unavailable::router())
+        .merge(triggers::router())
 }
 
 /// The router writes `{*rest}` for a parameter that takes slashes; descriptions know `{rest}` only.

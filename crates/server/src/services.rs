@@ -20,6 +20,7 @@ mod settings;
 mod site;
 mod skills;
 mod threads;
+mod triggers;
 mod versions;
 mod workflows;
 mod workspaces;
@@ -47,6 +48,10 @@ pub(crate) use settings::{ChangeSettings, Kind, RefusedSetting, SettingsError, S
 pub(crate) use site::{Site, SiteFile};
 pub(crate) use skills::Skill;
 pub(crate) use threads::{NewMessage, Slice, ThreadError, ThreadService};
+pub(crate) use triggers::{
+    Accepted, Saves, TriggerError, TriggerFault, TriggerJob, TriggerService, TriggerServiceParts,
+    WebhookRequest, saves,
+};
 pub(crate) use versions::{Autosave, AutosaveSettings, SaveType, VersionError, VersionService};
 pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService};
 pub(crate) use workspaces::{

@@ -27,6 +27,7 @@ mod settings;
 mod sql;
 mod store;
 mod threads;
+mod triggers;
 mod versions;
 mod workflows;
 mod workspaces;
@@ -46,9 +47,13 @@ pub use run_state::{CheckpointJob, NodeRecord, NodeRecordStatus};
 pub use settings::SettingChange;
 pub use store::{Options, Store};
 pub use threads::ThreadRow;
+pub use triggers::{
+    Delivered, FireTrigger, ListedTrigger, MAX_NODE_ID_BYTES, SeenTrigger, TriggerInput, TriggerRow,
+};
 pub use versions::{AutosaveRules, Autosaved, NewVersion, VersionRow};
 pub use workflows::{
-    ChangedGraph, FilledSchemas, IfMatch, Saved, WORKFLOW_COLUMNS, WorkflowFilter, WorkflowRow,
+    ChangedGraph, FilledSchemas, IfMatch, Saved, WORKFLOW_COLUMNS, WorkflowFilter,
+    WorkflowRow,
 };
 pub use workspaces::{WorkspaceRow, WorkspaceUpdate};
 pub use writer::Pending;

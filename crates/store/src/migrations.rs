@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260601_000350_create_workspaces",
     "20260601_000360_create_settings",
     "20260601_000400_add_run_state",
+    "20260601_000500_create_triggers",
 ];
 
 /// Length of `YYYYMMDD_HHMMSS`.

@@ -1,7 +1,6 @@
 //! `nodetool.triggers.FileWatchTrigger`.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +9,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::event::{Delivered, most_events, now, seconds};
-use super::snapshot::{Change, Snapshot};
-use crate::wildcard::Wildcard;
+use super::folder_watch::{EVENTS, FolderWatch, Seen, WatchSettings};
+use super::snapshot::Change;
 
 /// How often the folder is looked at.
 const PAUSE: Duration = Duration::from_millis(250);
 /// A look that takes long is followed by a rest this many times as long.
 const REST: u32 = 10;
-const EVENTS: [&str; 4] = ["created", "modified", "deleted", "moved"];
-const MAX_PATTERNS: usize = 100;
-const MAX_PATTERN: usize = 1000;
 
 /// Tells what happens to the files of a folder of the workspace.
 /// file, watch, folder, directory, change, created, modified, trigger
@@ -82,19 +78,23 @@ impl Generate for FileWatchTrigger {
         }
         let most = most_events(self.max_events)?;
         let debounce = seconds("debounce_seconds", self.debounce_seconds)?;
-        let (folder, shown) = self.folder(cx)?;
-        let watch = Arc::new(Watch {
-            folder,
+        let settings = WatchSettings {
+            path: self.path,
             recursive: self.recursive,
-            wanted: Wanted::checked(self.events, self.patterns, self.ignore_patterns)?,
-        });
+            patterns: self.patterns,
+            ignore_patterns: self.ignore_patterns,
+            events: self.events,
+        };
+        let watch = FolderWatch::open(&cx.workspace()?, &settings)
+            .map_err(|(property, why)| NodeError::bad(property, why))?;
+        let watch = Arc::new(watch);
         let mut quiet = Quiet::new(debounce);
-        let (mut before, _) = watch.look(Snapshot::default()).await?;
+        let (mut before, _) = look(&watch, Seen::default()).await?;
         let (mut sent, mut pause) = (0u64, PAUSE);
         loop {
             sleep(pause).await;
             let begin = Instant::now();
-            let (after, changes) = watch.look(before).await?;
+            let (after, changes) = look(&watch, before).await?;
             pause = PAUSE.max(begin.elapsed() * REST);
             before = after;
             quiet.forget();
@@ -102,11 +102,10 @@ impl Generate for FileWatchTrigger {
                 if !quiet.may_tell(&change.path) {
                     continue;
                 }
-                let dest = change.dest_path.map(|path| shown.clone() + &path);
                 out.emit(FileEvent {
                     event: change.event.into(),
-                    path: shown.clone() + &change.path,
-                    dest_path: dest.unwrap_or_default(),
+                    path: change.path,
+                    dest_path: change.dest_path.unwrap_or_default(),
                     is_directory: change.is_directory,
                     timestamp: now(),
                 })
@@ -120,99 +119,17 @@ impl Generate for FileWatchTrigger {
     }
 }
 
-impl FileWatchTrigger {
-    /// The folder to look at, and what its paths begin with when they are told.
-    fn folder(&self, cx: &NodeCx) -> Result<(PathBuf, String), NodeError> {
-        let workspace = cx.workspace()?;
-        let folder = workspace.resolve(&self.path)?;
-        if !folder.is_dir() {
-            let why = format!("'{}' (expected a folder that exists)", self.path);
-            return Err(NodeError::bad("path", why));
-        }
-        if Path::new(&self.path).is_absolute() {
-            let shown = self.path.trim_end_matches('/').to_owned() + "/";
-            return Ok((folder, shown));
-        }
-        let mut shown = workspace.relative(&folder);
-        if !shown.is_empty() {
-            shown.push('/');
-        }
-        Ok((folder, shown))
-    }
-}
-
-/// What is looked at, and what is told of it.
-struct Watch {
-    folder: PathBuf,
-    recursive: bool,
-    wanted: Wanted,
-}
-
-impl Watch {
-    /// The folder now, and what happened since `before` that is to be told.
-    async fn look(
-        self: &Arc<Self>,
-        before: Snapshot,
-    ) -> Result<(Snapshot, Vec<Change>), NodeError> {
-        let watch = self.clone();
-        let looking = spawn_blocking(move || {
-            let now = Snapshot::take(&watch.folder, watch.recursive)?;
-            let mut changes = before.changes(&now);
-            changes.retain(|change| watch.wanted.takes(change));
-            Ok((now, changes))
-        });
-        match looking.await {
-            Ok(result) => result.map_err(|why: String| NodeError::bad("path", why)),
-            Err(_) => Err(NodeError::new("Looking at the folder was interrupted")),
-        }
-    }
-}
-
-/// Which changes are told.
-struct Wanted {
-    events: Vec<String>,
-    patterns: Vec<Wildcard>,
-    ignored: Vec<Wildcard>,
-}
-
-impl Wanted {
-    fn checked(
-        events: Vec<String>,
-        patterns: Vec<String>,
-        ignored: Vec<String>,
-    ) -> Result<Self, NodeError> {
-        for (name, patterns) in [("patterns", &patterns), ("ignore_patterns", &ignored)] {
-            if patterns.len() > MAX_PATTERNS || patterns.iter().any(|p| p.len() > MAX_PATTERN) {
-                let why = format!("expected at most {MAX_PATTERNS} of {MAX_PATTERN} bytes each");
-                return Err(NodeError::bad(name, why));
-            }
-        }
-        if let Some(other) = events.iter().find(|e| !EVENTS.contains(&e.as_str())) {
-            let why = format!("'{other}' (expected some of {})", EVENTS.join(", "));
-            return Err(NodeError::bad("events", why));
-        }
-        let read = |name: &str, patterns: Vec<String>| {
-            let each = patterns.iter().map(|p| Wildcard::new(p, true));
-            let all: Result<Vec<_>, _> = each.collect();
-            all.map_err(|why| NodeError::bad(name, why))
-        };
-        Ok(Wanted {
-            events,
-            patterns: read("patterns", patterns)?,
-            ignored: read("ignore_patterns", ignored)?,
-        })
-    }
-
-    fn takes(&self, change: &Change) -> bool {
-        let dest = change.dest_path.as_deref();
-        let any = |patterns: &[Wildcard]| {
-            let paths = [Some(change.path.as_str()), dest];
-            paths.into_iter().flatten().any(|path| {
-                let name = path.rsplit('/').next().unwrap_or(path);
-                patterns.iter().any(|p| p.matches(name) || p.matches(path))
-            })
-        };
-        self.events.iter().any(|e| e == change.event) && any(&self.patterns) && !any(&self.ignored)
+/// The folder now, and what happened since `before` that is to be told.
+async fn look(watch: &Arc<FolderWatch>, before: Seen) -> Result<(Seen, Vec<Change>), NodeError> {
+    let watch = watch.clone();
+    let looking = spawn_blocking(move || {
+        let now = watch.look()?;
+        let changes = watch.changes(&before, &now);
+        Ok((now, changes))
+    });
+    match looking.await {
+        Ok(result) => result.map_err(|why: String| NodeError::bad("path", why)),
+        Err(_) => Err(NodeError::new("Looking at the folder was interrupted")),
     }
 }
 
@@ -249,6 +166,7 @@ impl Quiet {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use nodetool_sdk::services::Services;
     use nodetool_sdk::testing::{Case, case, context, context_with};

@@ -6,22 +6,29 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
 
 const MAX_ENTRIES: usize = 100_000;
 const MAX_DEPTH: usize = 64;
 
 /// Files and folders by their path inside the watched folder, with forward slashes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Snapshot(BTreeMap<String, Entry>);
 
 /// What tells one state of a file from another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Entry {
+    #[serde(rename = "d")]
     is_directory: bool,
+    #[serde(rename = "l")]
     length: u64,
-    modified: Option<SystemTime>,
+    /// Nanoseconds since 1970.
+    #[serde(rename = "m")]
+    modified: Option<u64>,
     /// Device and file number, where the system has them; they stay when a file is renamed.
+    #[serde(rename = "f")]
     file: Option<(u64, u64)>,
 }
 
@@ -116,7 +123,7 @@ impl Entry {
         Entry {
             is_directory: metadata.is_dir(),
             length: metadata.len(),
-            modified: metadata.modified().ok(),
+            modified: metadata.modified().ok().and_then(nanoseconds),
             file: file_number(metadata),
         }
     }
@@ -131,6 +138,11 @@ impl Change {
             is_directory: entry.is_directory,
         }
     }
+}
+
+fn nanoseconds(time: SystemTime) -> Option<u64> {
+    let since = time.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_nanos()).ok()
 }
 
 #[cfg(unix)]

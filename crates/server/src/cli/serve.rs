@@ -18,8 +18,8 @@ use crate::node_services::{self, NodeServices};
 use crate::services::{
     AutosaveSettings, Changes, ExampleService, Feeds, FileService, JobService, JobServiceParts,
     Kept, Limits, MachineFolders, MachineService, PackageService, PredictionService, Recovery,
-    Retention, SettingsService, Shelving, Site, ThreadService, VersionService, WorkflowService,
-    WorkspaceRules, WorkspaceService, retention,
+    Retention, SettingsService, Shelving, Site, ThreadService, TriggerService, TriggerServiceParts,
+    VersionService, WorkflowService, WorkspaceRules, WorkspaceService, retention, saves,
 };
 
 /// Start the server
@@ -65,7 +65,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
     let _owned = own_folder(&config)?;
     let store =
         Store::open(&config.database(), Options::default()).context("cannot open the database")?;
-    let (router, jobs) = house(&config, &store, started, front, extensions)?;
+    let (router, jobs, triggers) = house(&config, &store, started, front, extensions)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
         let what = match config.recovery {
@@ -125,10 +125,12 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         () = async {
             // Fails only if the server has gone, and then the other branch ends this.
             let _ = stopping.wait_for(Option::is_some).await;
+            triggers.shut_down().await;
             jobs.shut_down(grace).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
         } => tracing::warn!("some connections did not end in time; they are cut"),
     }
+    triggers.shut_down().await;
     // Runs whose client has gone hold no connection; what is left of the time is theirs, too.
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
@@ -162,7 +164,7 @@ fn house(
     started: Instant,
     front: Front,
     extensions: Vec<Extension>,
-) -> anyhow::Result<(Surface, JobService)> {
+) -> anyhow::Result<(Surface, JobService, TriggerService)> {
     let registry = Arc::new(node_services::registry());
     let catalogue = Catalogue::new(&registry)?;
     let examples_dir = Some(config.examples_dir.clone()).filter(|d| !d.as_os_str().is_empty());
@@ -173,7 +175,9 @@ fn house(
         allow_hosts: config.allow_hosts.clone(),
     };
     let changes = Changes::default();
-    let workflows = WorkflowService::new(store.clone(), registry.clone(), changes.clone());
+    let (saves, inbox) = saves();
+    let workflows =
+        WorkflowService::new(store.clone(), registry.clone(), changes.clone()).telling(saves);
     let production = config.environment == Environment::Production;
     let settings = SettingsService::new(store.clone(), production);
     let skills = [".claude/skills", ".codex/skills"];
@@ -210,6 +214,13 @@ fn house(
         keep: config.autosave_max_versions_per_workflow,
         keep_for: Duration::from_secs(u64::from(config.autosave_keep_days) * 24 * 60 * 60),
     };
+    let triggers = TriggerService::new(TriggerServiceParts {
+        store: store.clone(),
+        workflows: workflows.clone(),
+        jobs: jobs.clone(),
+        workspace: config.workspace(),
+        inbox,
+    });
     let app = App {
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
@@ -229,10 +240,15 @@ fn house(
         api_url: config.api_url.clone(),
         workflows,
         jobs: jobs.clone(),
+        triggers: triggers.clone(),
         changes,
         started,
     };
-    Ok((http::surface(Arc::new(app), front, extensions), jobs))
+    Ok((
+        http::surface(Arc::new(app), front, extensions),
+        jobs,
+        triggers,
+    ))
 }
 
 /// Takes the data folder for this process: two servers on one folder would each hold plans the other has changed.

@@ -7,7 +7,8 @@ use nodetool_store::StoreError;
 use serde::Serialize;
 
 use crate::services::{
-    ExampleError, ResumeError, RetryError, RunError, VersionError, WorkflowError,
+    ExampleError, ResumeError, RetryError, RunError, TriggerError, TriggerFault, VersionError,
+    WorkflowError,
 };
 
 /// Lets the logging layer put the id of an internal error on the response.
@@ -208,6 +209,41 @@ impl From<RunError> for ApiError {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The server is shutting down",
             ),
+        }
+    }
+}
+
+impl From<&TriggerFault> for FieldError {
+    fn from(fault: &TriggerFault) -> Self {
+        let loc = ["graph", "nodes", &fault.node_id, "data", fault.property];
+        let msg = format!("node {}: `{}` {}", fault.node_id, fault.property, fault.why);
+        FieldError::at("value_error", &loc, msg)
+    }
+}
+
+impl From<TriggerError> for ApiError {
+    fn from(e: TriggerError) -> Self {
+        let as_told = |status| ApiError::new(status, e.to_string());
+        match e {
+            TriggerError::Workflow(e) => e.into(),
+            TriggerError::Store(e) => e.into(),
+            TriggerError::Invalid(faults) => {
+                ApiError::invalid(faults.iter().map(FieldError::from).collect())
+            }
+            TriggerError::NotAuthorized => as_told(StatusCode::FORBIDDEN),
+            TriggerError::NoTriggers | TriggerError::NotManual(_) => {
+                as_told(StatusCode::BAD_REQUEST)
+            }
+            TriggerError::TooMany | TriggerError::Inactive => as_told(StatusCode::CONFLICT),
+            TriggerError::NotFound => as_told(StatusCode::NOT_FOUND),
+            TriggerError::WrongSecret => as_told(StatusCode::UNAUTHORIZED),
+            TriggerError::WrongMethod => ApiError::method_not_allowed(),
+            TriggerError::BadKey => ApiError::invalid(vec![FieldError::at(
+                "value_error",
+                &["header", "idempotency-key"],
+                e.to_string(),
+            )]),
+            TriggerError::ShuttingDown => RunError::ShuttingDown.into(),
         }
     }
 }

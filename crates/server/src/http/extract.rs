@@ -108,8 +108,13 @@ impl FromRequest<AppState> for JsonBody {
 /// The whole body. What is too large is read to its end but not kept, as far as that is reasonable: a client that is
 /// still sending when the connection closes never sees the answer.
 async fn read_limited(request: Request<Body>) -> Result<Bytes, ApiError> {
+    read_up_to(request, BODY_LIMIT).await
+}
+
+/// The same with a limit of its own.
+pub(crate) async fn read_up_to(request: Request<Body>, limit: usize) -> Result<Bytes, ApiError> {
     let too_large = || {
-        let text = format!("The body is larger than {} MiB", BODY_LIMIT >> 20);
+        let text = format!("The body is larger than {} MiB", limit >> 20);
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     };
     let headers = request.headers();
@@ -118,7 +123,7 @@ async fn read_limited(request: Request<Body>) -> Result<Bytes, ApiError> {
         .and_then(|v| v.to_str().ok()?.parse().ok())
         .unwrap_or(0);
     let waits = headers.contains_key(header::EXPECT);
-    if declared > DISCARD_LIMIT as u64 || (waits && declared > BODY_LIMIT as u64) {
+    if declared > DISCARD_LIMIT as u64 || (waits && declared > limit as u64) {
         return Err(too_large());
     }
     let mut chunks = request.into_body().into_data_stream();
@@ -132,7 +137,7 @@ async fn read_limited(request: Request<Body>) -> Result<Bytes, ApiError> {
         })?;
         if total == 0 {
             kept = chunk.clone();
-        } else if total + chunk.len() <= BODY_LIMIT {
+        } else if total + chunk.len() <= limit {
             if joined.is_empty() {
                 joined.extend_from_slice(&kept);
             }
@@ -145,7 +150,7 @@ async fn read_limited(request: Request<Body>) -> Result<Bytes, ApiError> {
             break;
         }
     }
-    if total > BODY_LIMIT {
+    if total > limit {
         return Err(too_large());
     }
     Ok(if joined.is_empty() {

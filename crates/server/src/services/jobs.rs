@@ -320,6 +320,12 @@ impl JobService {
         ended.then_some(()).ok_or(InputError::NoInput)
     }
 
+    /// Stores the job and starts it or gets it in line; answers its id.
+    pub(crate) async fn submit(&self, mut start: StartRun) -> Result<Arc<str>, RunError> {
+        (start.limited, start.concurrent) = (true, true);
+        Ok(self.start(start).await?.subject().job_id.clone())
+    }
+
     /// Asks a job to end; `false` when the caller has no such job or it has ended.
     pub(crate) async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<bool, StoreError> {
         if let Some(live) = self.live(caller, job_id) {

@@ -11,7 +11,7 @@ use nodetool_store::{
     WorkflowRow, new_id, now_micros,
 };
 
-use super::{Caller, Changes, Example, Happened, interface_schemas};
+use super::{Caller, Changes, Example, Happened, Saves, interface_schemas};
 
 /// Plans kept ready; a workflow that is not among them is planned again.
 const PLANS_KEPT: usize = 128;
@@ -113,6 +113,7 @@ pub(crate) struct WorkflowService {
     registry: Arc<Registry>,
     plans: Arc<Mutex<Plans>>,
     changes: Changes,
+    saves: Option<Saves>,
 }
 
 impl WorkflowService {
@@ -122,6 +123,21 @@ impl WorkflowService {
             registry,
             changes,
             plans: Arc::default(),
+            saves: None,
+        }
+    }
+
+    /// Tells of every workflow that is saved or deleted.
+    pub(crate) fn telling(self, saves: Saves) -> Self {
+        WorkflowService {
+            saves: Some(saves),
+            ..self
+        }
+    }
+
+    async fn told(&self, id: &str, run_mode: Option<&str>) {
+        if let Some(saves) = &self.saves {
+            saves.saved(id, run_mode).await;
         }
     }
 
@@ -153,6 +169,7 @@ impl WorkflowService {
         let etag = || row.etag();
         self.changes
             .tell(owner, Happened::Created, "workflow", &row.id, etag);
+        self.told(&row.id, row.run_mode.as_deref()).await;
         Ok(row)
     }
 
@@ -187,6 +204,7 @@ impl WorkflowService {
         let etag = || row.etag();
         self.changes
             .tell(&caller.user_id, happened, "workflow", id, etag);
+        self.told(id, row.run_mode.as_deref()).await;
         Ok(row)
     }
 
@@ -213,6 +231,7 @@ impl WorkflowService {
         let etag = || row.etag();
         self.changes
             .tell(&caller.user_id, Happened::Updated, "workflow", id, etag);
+        self.told(id, row.run_mode.as_deref()).await;
         Ok(row)
     }
 
@@ -336,6 +355,7 @@ impl WorkflowService {
             Ok(()) => {
                 self.changes
                     .tell(owner, Happened::Deleted, "workflow", id, String::new);
+                self.told(id, None).await;
                 Ok(())
             }
         }

@@ -26,6 +26,7 @@ mod shared;
 mod snapshots;
 mod streams;
 mod threads;
+mod triggers;
 mod versions;
 mod workflows;
 mod workspaces;

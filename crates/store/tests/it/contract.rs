@@ -8,6 +8,7 @@ mod recovery;
 mod retention;
 mod rules;
 mod settings;
+mod triggers;
 mod versions;
 mod workflows;
 mod workspaces;
@@ -124,6 +125,18 @@ contract! {
     ;
     settings:
         settings_are_stored_and_forgotten_by_key,
+    ;
+    triggers:
+        a_schedule_reads_back_and_goes_with_its_node,
+        schedules_are_listed_and_counted_by_user,
+        a_due_time_fires_once_and_moves_its_schedule_with_it,
+        a_clock_that_went_back_gives_no_event_twice,
+        a_schedule_that_was_stopped_is_not_due,
+        an_event_delivered_twice_is_one_event,
+        what_was_seen_and_its_events_are_stored_together,
+        events_wait_in_order_until_they_are_jobs,
+        a_schedule_is_listed_with_the_end_of_its_last_job,
+        a_node_id_no_schedule_may_have_is_refused,
     ;
     rules:
         odd_ids_are_only_text,

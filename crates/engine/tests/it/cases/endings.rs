@@ -251,6 +251,31 @@ async fn all_slots_of_an_input_are_fed() {
     assert_eq!(ran.values("twice"), ints([8]));
 }
 
+#[tokio::test]
+async fn a_run_that_was_begun_at_one_trigger_leaves_the_others_silent() {
+    let mut registry = registry();
+    let mut begins = NodeDef::process::<TwoSlots>();
+    begins.begins_runs = true;
+    registry.add_def(begins);
+    let flow = Flow::new()
+        .node("a", TwoSlots::TYPE, [("value", 4.into())])
+        .node("b", TwoSlots::TYPE, [("value", 6.into())])
+        .output("half")
+        .output("other")
+        .edges(
+            "a.half -> half.value
+             b.half -> other.value",
+        );
+    let registry = Arc::new(registry);
+    let mut event = options([]);
+    event.trigger_event = Some(("a".into(), nodetool_sdk::Value::Null));
+    let ran = start_in(registry.clone(), &flow, event).end().await;
+    assert_eq!(ran.values("half"), ints([2]));
+    assert!(ran.updates("b").is_empty());
+    let ran = start_in(registry, &flow, options([])).end().await;
+    assert!(!ran.updates("b").is_empty(), "nothing was delivered");
+}
+
 /// Two things of one value. test
 #[derive(Node)]
 #[node(namespace = "test")]
