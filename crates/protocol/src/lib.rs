@@ -8,6 +8,7 @@ mod data_uri;
 mod event;
 mod graph;
 mod metadata;
+pub mod pack;
 mod schema;
 mod types;
 mod value;

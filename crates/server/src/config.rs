@@ -42,6 +42,7 @@ pub(crate) struct Config {
     pub(crate) autosave_min_interval_seconds: u32,
     pub(crate) autosave_max_versions_per_workflow: usize,
     pub(crate) autosave_keep_days: u32,
+    pub(crate) ws_max_message_bytes: usize,
 }
 
 /// What the server is for.
@@ -178,6 +179,9 @@ pub(crate) struct Overrides {
     /// Days after which autosaves beyond those go
     #[arg(long, value_name = "DAYS", env = "AUTOSAVE_KEEP_DAYS")]
     pub(crate) autosave_keep_days: Option<u32>,
+    /// Largest message a socket takes
+    #[arg(long, value_name = "BYTES", env = "NODETOOL_WS_MAX_MESSAGE_BYTES")]
+    pub(crate) ws_max_message_bytes: Option<usize>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     pub(crate) xdg_data_home: Option<PathBuf>,
@@ -226,6 +230,7 @@ impl Config {
             autosave_min_interval_seconds,
             autosave_max_versions_per_workflow,
             autosave_keep_days,
+            ws_max_message_bytes,
             ..
         } = over;
         config.environment = environment.unwrap_or(config.environment);
@@ -270,6 +275,7 @@ impl Config {
         config.job_retention_mib = job_retention_mib.unwrap_or(config.job_retention_mib);
         config.static_folder = static_folder.unwrap_or(config.static_folder);
         config.disable_docs = disable_docs.unwrap_or(config.disable_docs);
+        config.ws_max_message_bytes = ws_max_message_bytes.unwrap_or(config.ws_max_message_bytes);
         if !allow_hosts.is_empty() {
             config.allow_hosts = allow_hosts
                 .into_iter()

@@ -14,10 +14,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::extensions::{self, Extension};
 use crate::services::{
-    Changes, ExampleService, FileService, JobService, MachineService, PackageService,
-    PredictionService, SettingsService, ThreadService, TriggerService, VersionService,
-    WorkflowService, WorkspaceService,
+    ExampleService, FileService, JobService, MachineService, PackageService, PredictionService,
+    SettingsService, ThreadService, TriggerService, VersionService, WorkflowService,
+    WorkspaceService,
 };
+use crate::ws::Sockets;
 
 mod costs;
 
@@ -48,7 +49,6 @@ mod transfer;
 mod triggers;
 mod unavailable;
 mod versions;
-mod workflow_body;
 mod workflows;
 mod workspaces;
 
@@ -67,10 +67,9 @@ pub(crate) struct App {
     pub(crate) workflows: WorkflowService,
     pub(crate) jobs: JobService,
     pub(crate) triggers: TriggerService,
-    #[expect(dead_code, reason = "read by sockets")]
-    pub(crate) changes: Changes,
     pub(crate) versions: VersionService,
     pub(crate) examples: ExampleService,
+    pub(crate) sockets: Sockets,
     /// `GET /api/nodes/metadata`, made once.
     pub(crate) catalogue: Catalogue,
     /// Whether the server is run for others, so that what only suits an author's own machine is off.
@@ -109,6 +108,7 @@ pub(crate) fn surface(app: AppState, front: Front, extensions: Vec<Extension>) -
             axum::routing::get(move || std::future::ready(json_response(description.clone()))),
         );
     }
+    routes = routes.merge(app.sockets.routes());
     let front = Arc::new(front);
     let routes = extensions::mount(routes, &app, extensions, FOR_STRANGERS)
         .fallback(move |request| site::answer(front.clone(), request))

@@ -11,6 +11,7 @@ mod http;
 mod node_services;
 mod outbound;
 mod services;
+mod ws;
 
 pub use extensions::{Extension, ExtensionAuth, ExtensionError, ExtensionUser};
 pub use node_services::{NodeServices, registry};

@@ -3,6 +3,7 @@
 mod accounts;
 mod assets;
 mod changes;
+mod closing;
 mod examples;
 mod feeds;
 mod files;
@@ -19,17 +20,20 @@ mod scripts;
 mod settings;
 mod site;
 mod skills;
+mod stats;
 mod threads;
 mod triggers;
 mod versions;
+pub(crate) mod workflow_body;
 mod workflows;
 mod workspaces;
 
 pub(crate) use accounts::Caller;
 pub(crate) use assets::LocalAssets;
-pub(crate) use changes::{Changes, Happened};
+pub(crate) use changes::{Change, Changes, Happened};
+pub(crate) use closing::explicit_types;
 pub(crate) use examples::{Example, ExampleError, ExampleService};
-pub(crate) use feeds::{Feed, Feeds, From as WatchFrom, Kept, LogLine, Shelving, Subject, Taken};
+pub(crate) use feeds::{Begin, Feed, Feeds, Frame, Kept, LogLine, Shelving, Subject, Taken, Watch};
 pub(crate) use files::FileService;
 pub(crate) use folders::{Entry, FolderError};
 pub(crate) use jobs::{
@@ -47,13 +51,14 @@ pub(crate) use scripts::{CHILD_COMMAND, SandboxedScripts};
 pub(crate) use settings::{ChangeSettings, Kind, RefusedSetting, SettingsError, SettingsService};
 pub(crate) use site::{Site, SiteFile};
 pub(crate) use skills::Skill;
+pub(crate) use stats::{Sample, Sampler};
 pub(crate) use threads::{NewMessage, Slice, ThreadError, ThreadService};
 pub(crate) use triggers::{
     Accepted, Saves, TriggerError, TriggerFault, TriggerJob, TriggerService, TriggerServiceParts,
     WebhookRequest, saves,
 };
 pub(crate) use versions::{Autosave, AutosaveSettings, SaveType, VersionError, VersionService};
-pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService};
+pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService, read_graph};
 pub(crate) use workspaces::{
     SaveWorkspace, Workspace, WorkspaceError, WorkspaceRules, WorkspaceService,
 };

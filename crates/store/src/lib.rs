@@ -52,8 +52,7 @@ pub use triggers::{
 };
 pub use versions::{AutosaveRules, Autosaved, NewVersion, VersionRow};
 pub use workflows::{
-    ChangedGraph, FilledSchemas, IfMatch, Saved, WORKFLOW_COLUMNS, WorkflowFilter,
-    WorkflowRow,
+    ChangedGraph, FilledSchemas, IfMatch, Saved, WORKFLOW_COLUMNS, WorkflowFilter, WorkflowRow,
 };
 pub use workspaces::{WorkspaceRow, WorkspaceUpdate};
 pub use writer::Pending;

@@ -16,7 +16,7 @@ use super::{EXIT_USAGE, document, faults, show};
 use crate::node_services::{self, NodeServices};
 use tokio::sync::Notify;
 
-use crate::services::{Feed, Kept, Subject, Taken, WatchFrom};
+use crate::services::{Begin, Feed, Kept, Subject, Taken};
 
 /// The run was ended by Ctrl-C.
 const EXIT_CANCELLED: u8 = 130;
@@ -154,7 +154,7 @@ impl Run {
         };
         let feed = Arc::new(Feed::new(subject, 1, u64::MAX, Kept::default()));
         let wake = Arc::new(Notify::new());
-        let mut watch = feed.watch(WatchFrom::Lossless, wake.clone());
+        let mut watch = feed.watch(Begin::Lossless, wake.clone());
         let cx = Arc::new(RunCx {
             job_id: job_id.clone(),
             workflow_id: "".into(),

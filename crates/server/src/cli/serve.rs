@@ -21,6 +21,7 @@ use crate::services::{
     Retention, SettingsService, Shelving, Site, ThreadService, TriggerService, TriggerServiceParts,
     VersionService, WorkflowService, WorkspaceRules, WorkspaceService, retention, saves,
 };
+use crate::ws::{SocketParts, Sockets};
 
 /// Start the server
 #[derive(Debug, clap::Args)]
@@ -65,7 +66,12 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
     let _owned = own_folder(&config)?;
     let store =
         Store::open(&config.database(), Options::default()).context("cannot open the database")?;
-    let (router, jobs, triggers) = house(&config, &store, started, front, extensions)?;
+    let House {
+        router,
+        jobs,
+        triggers,
+        sockets,
+    } = house(&config, &store, started, front, extensions)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
         let what = match config.recovery {
@@ -107,6 +113,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         }
     });
     let grace = Duration::from_secs(config.shutdown_seconds);
+    let closing = sockets.clone();
     let (told, mut stopping) = tokio::sync::watch::channel(None);
     let service = axum::ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<
         SocketAddr,
@@ -118,6 +125,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
             grace.as_secs()
         );
         told.send_replace(Some(Instant::now()));
+        closing.close_all();
     });
     let mut since = stopping.clone();
     tokio::select! {
@@ -131,6 +139,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         } => tracing::warn!("some connections did not end in time; they are cut"),
     }
     triggers.shut_down().await;
+    sockets.closed(Duration::from_secs(3)).await;
     // Runs whose client has gone hold no connection; what is left of the time is theirs, too.
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
@@ -157,6 +166,14 @@ fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
     })
 }
 
+/// What serves, and what has to end in order.
+struct House {
+    router: Surface,
+    jobs: JobService,
+    triggers: TriggerService,
+    sockets: Sockets,
+}
+
 /// Services and routes over a store.
 fn house(
     config: &Config,
@@ -164,7 +181,7 @@ fn house(
     started: Instant,
     front: Front,
     extensions: Vec<Extension>,
-) -> anyhow::Result<(Surface, JobService, TriggerService)> {
+) -> anyhow::Result<House> {
     let registry = Arc::new(node_services::registry());
     let catalogue = Catalogue::new(&registry)?;
     let examples_dir = Some(config.examples_dir.clone()).filter(|d| !d.as_os_str().is_empty());
@@ -221,6 +238,14 @@ fn house(
         workspace: config.workspace(),
         inbox,
     });
+    let sockets = Sockets::new(SocketParts {
+        jobs: jobs.clone(),
+        workflows: workflows.clone(),
+        changes: changes.clone(),
+        registry: registry.clone(),
+        revision: catalogue.revision().to_owned(),
+        max_message: config.ws_max_message_bytes,
+    });
     let app = App {
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
@@ -241,14 +266,15 @@ fn house(
         workflows,
         jobs: jobs.clone(),
         triggers: triggers.clone(),
-        changes,
+        sockets: sockets.clone(),
         started,
     };
-    Ok((
-        http::surface(Arc::new(app), front, extensions),
+    Ok(House {
+        router: http::surface(Arc::new(app), front, extensions),
         jobs,
         triggers,
-    ))
+        sockets,
+    })
 }
 
 /// Takes the data folder for this process: two servers on one folder would each hold plans the other has changed.

@@ -9,12 +9,12 @@ use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{JsonBody, Path, Query};
-use super::workflow_body::{
-    Beyond, WorkflowBody, WorkflowList, WorkflowRequest, write, write_list,
-};
 use super::workflows::{check_new_id, read_request};
 use super::{ApiError, AppState, Refusal, json_response};
 use crate::services::Example;
+use crate::services::workflow_body::{
+    Beyond, WorkflowBody, WorkflowList, WorkflowRequest, write, write_list,
+};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()

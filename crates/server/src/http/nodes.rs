@@ -53,6 +53,11 @@ impl Catalogue {
         })
     }
 
+    /// Tells this set of node types from another.
+    pub(crate) fn revision(&self) -> &str {
+        &self.etag
+    }
+
     fn zipped(&self) -> Option<Bytes> {
         let zip = || {
             let mut encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -16,8 +16,8 @@ use utoipa_axum::routes;
 use super::conditions::with_etag;
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Path, Query};
-use super::workflow_body::{Beyond, WorkflowBody, write};
 use super::{ApiError, AppState, Refusal, json, json_response};
+use crate::services::workflow_body::{Beyond, WorkflowBody, write};
 use crate::services::{Autosave, Caller, SaveType, TimeText};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

@@ -13,10 +13,10 @@ use utoipa_axum::routes;
 use super::conditions::{if_match, is_known, not_modified, with_etag};
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Path, Query};
-use super::workflow_body::{
+use super::{ApiError, AppState, Refusal, json, json_response};
+use crate::services::workflow_body::{
     Beyond, WorkflowBody, WorkflowList, WorkflowRequest, write, write_list,
 };
-use super::{ApiError, AppState, Refusal, json, json_response};
 use crate::services::{Caller, SaveWorkflow, WorkflowError};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {

@@ -19,6 +19,7 @@ mod frame;
 mod shelf;
 
 pub(crate) use frame::Frame;
+use frame::is_relayed;
 pub(crate) use shelf::{Feeds, Shelving};
 
 /// Messages a listener that must not miss any may be behind before the job waits for it.
@@ -128,6 +129,8 @@ struct Ring {
 /// Where a listener is.
 struct Place {
     next: u64,
+    /// It knows what came before and with this number; a snapshot leaves that out.
+    known: u64,
     lossless: bool,
     /// It found nothing when it last looked.
     waiting: bool,
@@ -138,7 +141,7 @@ struct Place {
 
 /// Where a listener begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Begin {
     /// With the first message that is still kept, and never missing one.
     Lossless,
     /// After this number; with a snapshot when what follows it is not kept any more.
@@ -222,14 +225,14 @@ impl Feed {
         ring.wake_all();
     }
 
+    /// The number the next message gets.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.ring().next
+    }
+
     /// Whether nothing will come any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.ring().closed
-    }
-
-    /// Whether anybody listens now.
-    pub(crate) fn has_listeners(&self) -> bool {
-        self.ring().listeners.iter().any(Option::is_some)
     }
 
     /// The kept lines of the job's log.
@@ -259,19 +262,24 @@ impl Feed {
     }
 
     /// Begins to listen; `wake` is notified when there is something to take after [`Taken::Nothing`].
-    pub(crate) fn watch(self: &Arc<Self>, from: From, wake: Arc<Notify>) -> Watch {
+    pub(crate) fn watch(self: &Arc<Self>, from: Begin, wake: Arc<Notify>) -> Watch {
         let mut ring = self.ring();
         let (first, end) = (ring.first(), ring.shown());
         let next = match from {
-            From::Lossless => first,
-            From::After(number) => number.saturating_add(1),
-            From::Snapshot => end,
+            Begin::Lossless => first,
+            Begin::After(number) => number.saturating_add(1),
+            Begin::Snapshot => end,
         };
         let gone = next < first || next > end;
-        let snapshot = gone || from == From::Snapshot;
+        let snapshot = gone || from == Begin::Snapshot;
+        let known = match from {
+            Begin::After(number) if next <= end => number,
+            // A number that was never given is of another run.
+            Begin::After(_) | Begin::Lossless | Begin::Snapshot => 0,
+        };
         let replay = Replay {
             count: if snapshot {
-                ring.state().len() as u64
+                ring.state(known).len() as u64
             } else {
                 end - next
             },
@@ -279,7 +287,8 @@ impl Feed {
         };
         let place = Place {
             next,
-            lossless: from == From::Lossless,
+            known,
+            lossless: from == Begin::Lossless,
             waiting: false,
             snapshot,
             wake,
@@ -299,11 +308,11 @@ impl Feed {
     }
 
     fn judge(&self, ring: &Ring) -> bool {
-        let slow = ring
-            .listeners
-            .iter()
-            .flatten()
-            .any(|p| p.lossless && ring.next - p.next > BEHIND);
+        // More bytes than may be kept are only there while somebody holds them back.
+        let full = ring.bytes > self.kept.bytes && ring.frames.len() > 1;
+        let slow = ring.listeners.iter().flatten().any(|p| {
+            p.lossless && (ring.next - p.next > BEHIND || (full && p.next <= ring.first()))
+        });
         self.slow.store(slow, Ordering::Release);
         slow
     }
@@ -342,8 +351,9 @@ impl Ring {
         }
     }
 
-    /// How things stand: the newest about the job, its nodes and edges, and the values that are still kept.
-    fn state(&self) -> Vec<Arc<Frame>> {
+    /// How things stand for who knows the messages up to a number: the newest about the job, its nodes and edges, and the
+    /// values that are still kept.
+    fn state(&self, known: u64) -> Vec<Arc<Frame>> {
         let values = self.frames.iter().filter(|f| {
             matches!(
                 f.event,
@@ -357,7 +367,7 @@ impl Ring {
             .chain(self.edges.values())
             .chain(values)
             .chain(&self.job)
-            .filter(|f| f.number < shown)
+            .filter(|f| f.number > known && f.number < shown)
             .cloned()
             .collect();
         state.sort_by_key(|f| f.number);
@@ -415,6 +425,9 @@ impl Ring {
 
 impl EventSink for Feed {
     fn emit(&self, event: JobEvent) {
+        if !is_relayed(&event) {
+            return;
+        }
         let mut ring = self.ring();
         if ring.closed {
             return;
@@ -502,8 +515,10 @@ impl Watch {
             return Taken::Ended;
         };
         if std::mem::take(&mut place.snapshot) || place.next < first || place.next > end {
+            let known = place.known;
             place.next = end;
-            return Taken::Snapshot(ring.state());
+            place.known = end.saturating_sub(1);
+            return Taken::Snapshot(ring.state(known));
         }
         if place.next == end {
             place.waiting = true;
@@ -531,6 +546,7 @@ impl Watch {
             return Taken::Ended;
         };
         place.next += frames.len() as u64;
+        place.known = place.next.saturating_sub(1);
         let lossless = place.lossless;
         if lossless {
             ring.evict(&self.feed.kept);
@@ -548,10 +564,10 @@ impl Drop for Watch {
         if let Some(place) = ring.listeners.get_mut(self.key) {
             *place = None;
         }
+        ring.evict(&self.feed.kept);
         if !self.feed.judge(&ring) {
             self.feed.caught_up.notify_waiters();
         }
-        ring.evict(&self.feed.kept);
     }
 }
 

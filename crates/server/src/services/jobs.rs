@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::feeds::{Feed, Feeds, From, LogLine, Subject, Watch};
+use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{Caller, Changes, Happened, ListJobs, Loaded, WorkflowError, WorkflowService};
 use attempt::{Attempt, Command};
 use detached::Detached;
@@ -528,7 +528,7 @@ impl Inner {
         })?;
         self.told(&subject.user_id, Happened::Created, &subject.job_id);
         let feed = self.feeds.open(subject.clone(), 1, FIRST_NUMBERS);
-        let watch = follower.map(|wake| feed.watch(From::Lossless, wake));
+        let watch = follower.map(|wake| feed.watch(Begin::Lossless, wake));
         let (commands, orders) = mpsc::channel(8);
         let live = Arc::new(Live {
             subject,

@@ -458,7 +458,7 @@ impl WorkflowService {
 }
 
 /// The graph of a stored workflow.
-pub(super) fn read_graph(id: &str, graph: &str) -> Result<Graph, WorkflowError> {
+pub(crate) fn read_graph(id: &str, graph: &str) -> Result<Graph, WorkflowError> {
     serde_json::from_str(graph).map_err(|source| WorkflowError::Corrupt {
         id: id.to_owned(),
         source,

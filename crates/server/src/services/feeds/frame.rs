@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use nodetool_protocol::{JobEvent, Map};
+use nodetool_protocol::{JobEvent, JobUpdate, Map, NodeStatus, Value, pack};
 use serde::Serialize;
 
 use super::Subject;
@@ -17,6 +17,30 @@ pub(crate) struct Frame {
     /// About how much memory it holds.
     pub(super) weight: usize,
     json: OnceLock<Bytes>,
+    packed: OnceLock<Bytes>,
+}
+
+/// Whether clients are told of it: nodes that only hold a value say nothing but their errors (socket spec 5.5).
+pub(super) fn is_relayed(event: &JobEvent) -> bool {
+    let JobEvent::NodeUpdate(update) = event else {
+        return true;
+    };
+    let quiet = |kind: &str| update.node_type.starts_with(kind);
+    update.status == NodeStatus::Error || !(quiet("nodetool.constant.") || quiet("nodetool.input."))
+}
+
+/// A closing message whose result is there in both shapes: by name, and again under `outputs` (socket spec 5.4).
+fn with_outputs(event: &JobEvent) -> Option<JobEvent> {
+    let JobEvent::JobUpdate(update) = event else {
+        return None;
+    };
+    let by_name = update.result.as_ref()?;
+    let mut result = by_name.clone();
+    result.insert("outputs".into(), by_name.clone().into());
+    Some(JobEvent::JobUpdate(JobUpdate {
+        result: Some(result),
+        ..update.clone()
+    }))
 }
 
 impl Frame {
@@ -28,7 +52,25 @@ impl Frame {
             job_id: subject.job_id.clone(),
             workflow_id: subject.workflow_id.clone(),
             json: OnceLock::new(),
+            packed: OnceLock::new(),
         }
+    }
+
+    /// The message as one MessagePack map with the stamps of [`json`](Self::json).
+    pub(crate) fn packed(&self) -> Bytes {
+        self.packed
+            .get_or_init(|| {
+                let closing = with_outputs(&self.event);
+                let event = closing.as_ref().unwrap_or(&self.event);
+                let packed = pack::to_vec_with(event, &self.stamps()).or_else(|_| {
+                    let text = "This message cannot be written as MessagePack";
+                    let error =
+                        Value::map([("type", Value::from("error")), ("message", text.into())]);
+                    pack::to_vec_with(&error, &self.stamps())
+                });
+                packed.unwrap_or_default().into()
+            })
+            .clone()
     }
 
     /// The message as one JSON object, stamped with `job_id`, `workflow_id` and `job_seq` (socket spec 5.1).
@@ -36,21 +78,21 @@ impl Frame {
         self.json
             .get_or_init(|| {
                 let mut out = Vec::with_capacity(320);
-                if serde_json::to_writer(&mut out, &self.event).is_err() || out.len() < 2 {
+                let closing = with_outputs(&self.event);
+                let event = closing.as_ref().unwrap_or(&self.event);
+                if serde_json::to_writer(&mut out, event).is_err() || out.len() < 2 {
                     out = br#"{"type":"error","message":"This message cannot be written as JSON""#
                         .to_vec();
                 } else {
                     out.pop();
                 }
-                self.each_stamp(|key, value| {
+                for (key, value) in self.stamps() {
                     out.extend_from_slice(b",\"");
                     out.extend_from_slice(key.as_bytes());
                     out.extend_from_slice(b"\":");
-                    let _ = match value {
-                        Stamp::Number(n) => serde_json::to_writer(&mut out, &n),
-                        Stamp::Id(id) => serde_json::to_writer(&mut out, &id),
-                    };
-                });
+                    // A number or an id: both can be written.
+                    let _ = serde_json::to_writer(&mut out, &value);
+                }
                 out.push(b'}');
                 out.into()
             })
@@ -58,18 +100,22 @@ impl Frame {
     }
 
     /// The fields every message of a job carries beyond its own.
-    fn each_stamp(&self, mut write: impl FnMut(&'static str, Stamp<'_>)) {
-        if !matches!(self.event, JobEvent::JobUpdate(_)) {
-            write("job_id", Stamp::Id(Some(&self.job_id)));
-        }
-        if matches!(
+    fn stamps(&self) -> Vec<(&'static str, Stamp<'_>)> {
+        let mut stamps = Vec::with_capacity(3);
+        // What the event has itself is not written twice.
+        let has_workflow = !matches!(
             self.event,
             JobEvent::PreviewUpdate { .. } | JobEvent::SaveUpdate { .. }
-        ) {
-            let id = Some(&*self.workflow_id).filter(|id| !id.is_empty());
-            write("workflow_id", Stamp::Id(id));
+        );
+        if !matches!(self.event, JobEvent::JobUpdate(_)) {
+            stamps.push(("job_id", Stamp::Id(Some(&self.job_id))));
         }
-        write("job_seq", Stamp::Number(self.number));
+        if !has_workflow {
+            let id = Some(&*self.workflow_id).filter(|id| !id.is_empty());
+            stamps.push(("workflow_id", Stamp::Id(id)));
+        }
+        stamps.push(("job_seq", Stamp::Number(self.number)));
+        stamps
     }
 }
 

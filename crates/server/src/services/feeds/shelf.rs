@@ -28,7 +28,7 @@ impl Default for Shelving {
 struct Shelf {
     by_job: HashMap<Arc<str>, Arc<Feed>>,
     /// Ended jobs, oldest first, with what their feeds hold.
-    ended: VecDeque<(Instant, Arc<str>, usize)>,
+    ended: VecDeque<(Instant, Arc<Feed>, usize)>,
     ended_bytes: usize,
 }
 
@@ -81,21 +81,14 @@ impl Feeds {
         (&*feed.subject().user_id == user_id).then(|| feed.clone())
     }
 
-    /// Takes a feed away at once, as if its job had never begun.
-    pub(crate) fn drop_feed(&self, job_id: &str) {
-        if let Some(feed) = self.shelf().by_job.remove(job_id) {
-            feed.close();
-        }
-    }
-
     /// The job's run has ended: closes the feed and keeps it for a while.
     pub(crate) fn ended(&self, feed: &Arc<Feed>) {
         feed.close();
         let weight = feed.weight();
         let mut shelf = self.shelf();
         shelf.ended_bytes += weight;
-        let id = feed.subject().job_id.clone();
-        shelf.ended.push_back((Instant::now(), id, weight));
+        let since = Instant::now();
+        shelf.ended.push_back((since, feed.clone(), weight));
         self.clear(&mut shelf);
     }
 
@@ -105,7 +98,7 @@ impl Feeds {
     }
 
     fn clear(&self, shelf: &mut Shelf) {
-        while let Some((since, id, weight)) = shelf.ended.front().cloned() {
+        while let Some((since, feed, weight)) = shelf.ended.front().cloned() {
             let old = since.elapsed() > self.shelving.after_end;
             if !old && shelf.ended_bytes <= self.shelving.bytes_after_end {
                 return;
@@ -113,8 +106,9 @@ impl Feeds {
             shelf.ended.pop_front();
             shelf.ended_bytes -= weight;
             // A job that was taken up again has a new feed under its id.
-            if shelf.by_job.get(&id).is_some_and(|f| f.is_closed()) {
-                shelf.by_job.remove(&id);
+            let id = &feed.subject().job_id;
+            if shelf.by_job.get(id).is_some_and(|f| Arc::ptr_eq(f, &feed)) {
+                shelf.by_job.remove(id);
             }
         }
     }

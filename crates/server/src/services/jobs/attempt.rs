@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::journal::JobJournal;
 use super::queue::Ticket;
 use super::{Inner, Live, StartRun, execute};
-use crate::services::Happened;
 use crate::services::feeds::{Feed, LogLine};
+use crate::services::{Happened, explicit_types};
 
 /// A job that gets its turn sooner is not told that it waits.
 const UNTOLD_WAIT: Duration = Duration::from_millis(5);
@@ -91,8 +91,9 @@ impl Attempt {
             });
         }
         if self.start.explicit_types {
-            update.result = update.result.map(explicit);
+            update.result = update.result.map(explicit_types);
         }
+        update.validation_issues = self.start.workflow.issues();
         self.feed.emit(JobEvent::JobUpdate(update));
         self.inner.feeds.ended(&self.feed);
         self.inner
@@ -396,24 +397,4 @@ fn log_text(lines: Vec<LogLine>) -> Option<String> {
         return None;
     }
     serde_json::to_string(&lines).ok()
-}
-
-/// The values of a result with the names of their types (engine spec 5.1, `explicit_types`).
-fn explicit(result: Map) -> Map {
-    result.into_iter().map(|(k, v)| (k, typed(v))).collect()
-}
-
-fn typed(value: Value) -> Value {
-    let name = match &value {
-        Value::Map(map) if map.contains_key("type") => return value,
-        Value::Map(map) => return explicit(Map::clone(map)).into(),
-        Value::Null => return value,
-        Value::Bool(_) => "boolean",
-        Value::Int(_) => "integer",
-        Value::Float(_) => "float",
-        Value::Str(_) => "string",
-        Value::Bytes(_) => "bytes",
-        Value::List(_) => "list",
-    };
-    Value::map([("type", name.into()), ("value", value)])
 }

@@ -7,7 +7,7 @@ use nodetool_store::WorkflowRow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::services::TimeText;
+use super::TimeText;
 
 /// Where the file of a thumbnail's key is served.
 const STORAGE: &str = "/api/storage/";
@@ -18,7 +18,7 @@ const STORAGE: &str = "/api/storage/";
     dead_code,
     reason = "the shape of what is written, for the API description"
 )]
-pub(super) struct WorkflowBody {
+pub(crate) struct WorkflowBody {
     id: String,
     access: String,
     created_at: TimeText,
@@ -59,7 +59,7 @@ pub(super) struct WorkflowBody {
 /// A workflow as clients send it; other keys are passed over.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape of a body, for the API description")]
-pub(super) struct WorkflowRequest {
+pub(crate) struct WorkflowRequest {
     name: String,
     /// `private` or `public`.
     #[schema(pattern = "^(private|public)$")]
@@ -87,7 +87,7 @@ pub(super) struct WorkflowRequest {
     dead_code,
     reason = "the shape of what is written, for the API description"
 )]
-pub(super) struct WorkflowList {
+pub(crate) struct WorkflowList {
     /// Where the next page begins; empty on the last one.
     #[schema(required)]
     next: Option<String>,
@@ -96,26 +96,26 @@ pub(super) struct WorkflowList {
 
 /// What an answer says beyond the row.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Beyond<'a> {
+pub(crate) struct Beyond<'a> {
     /// The only keys written, if not all.
-    pub(super) columns: Option<&'a [&'static str]>,
+    pub(crate) columns: Option<&'a [&'static str]>,
     /// Providers an example needs.
-    pub(super) providers: Option<&'a [String]>,
+    pub(crate) providers: Option<&'a [String]>,
     /// Models an example needs.
-    pub(super) models: Option<&'a [String]>,
+    pub(crate) models: Option<&'a [String]>,
     /// Whether the graph is left empty.
-    pub(super) without_graph: bool,
+    pub(crate) without_graph: bool,
 }
 
 /// A workflow as JSON.
-pub(super) fn write(row: &WorkflowRow, beyond: Beyond<'_>) -> Vec<u8> {
+pub(crate) fn write(row: &WorkflowRow, beyond: Beyond<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(row.graph.len() + 2048);
     write_to(&mut out, row, beyond);
     out
 }
 
 /// A list of workflows as JSON.
-pub(super) fn write_list<'a>(
+pub(crate) fn write_list<'a>(
     next: Option<&str>,
     rows: impl Iterator<Item = (&'a WorkflowRow, Beyond<'a>)> + Clone,
 ) -> Vec<u8> {

@@ -1,0 +1,191 @@
+//! The sockets: jobs, their messages and news over one connection (socket spec 1 to 6).
+//!
+//! It calls services only and knows nothing of HTTP handlers, which mount its routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use nodetool_sdk::Registry;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+
+use crate::services::{Caller, Changes, JobService, Sampler, WorkflowService};
+
+mod command;
+mod connection;
+mod jobs;
+mod outgoing;
+mod reconnect;
+mod rpc;
+mod wire;
+mod writer;
+
+/// Bytes read from a connection at once; every idle socket holds so many.
+const READ_BUFFER: usize = 4 << 10;
+/// Bytes written to a connection at once, so that small messages share a packet.
+const WRITE_BUFFER: usize = 16 << 10;
+/// How far beyond the limit a message may be that is still read to its end, so that its sender can be told.
+const OVERSIZE: usize = 16 << 20;
+
+/// What the path says about a connection (socket spec 1.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Profile {
+    /// `/ws`: everything.
+    Ws,
+    /// `/predict`: jobs, without news.
+    Jobs,
+    /// `/updates`: news only.
+    Updates,
+}
+
+impl Profile {
+    fn has_news(self) -> bool {
+        self != Profile::Jobs
+    }
+}
+
+/// Why a connection is closed, as its client is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Close {
+    code: u16,
+    reason: &'static str,
+}
+
+impl Close {
+    const DRAINING: Close = Close {
+        code: 1012,
+        reason: "Server draining",
+    };
+    const TOO_SLOW: Close = Close {
+        code: 1011,
+        reason: "Messages are not taken in time",
+    };
+    const TOO_LARGE: Close = Close {
+        code: 1009,
+        reason: "Message too large",
+    };
+    const SILENT: Close = Close {
+        code: 1011,
+        reason: "No sign of life",
+    };
+}
+
+/// What the sockets are made of.
+pub(crate) struct SocketParts {
+    pub(crate) jobs: JobService,
+    pub(crate) workflows: WorkflowService,
+    pub(crate) changes: Changes,
+    pub(crate) registry: Arc<Registry>,
+    /// Tells this set of node types from another.
+    pub(crate) revision: String,
+    /// Largest message taken.
+    pub(crate) max_message: usize,
+}
+
+struct House {
+    parts: SocketParts,
+    sampler: Sampler,
+    open: TaskTracker,
+    /// Whether the server is going down.
+    draining: watch::Sender<bool>,
+}
+
+/// Every open socket; clones share them.
+#[derive(Clone)]
+pub(crate) struct Sockets(Arc<House>);
+
+impl Sockets {
+    pub(crate) fn new(parts: SocketParts) -> Self {
+        let open = TaskTracker::new();
+        Sockets(Arc::new(House {
+            parts,
+            sampler: Sampler::new(open.clone()),
+            open,
+            draining: watch::Sender::new(false),
+        }))
+    }
+
+    /// Closes every socket; later ones are closed as they come.
+    pub(crate) fn close_all(&self) {
+        self.0.draining.send_replace(true);
+        self.0.open.close();
+    }
+
+    /// Waits until every socket is closed, but not for long.
+    pub(crate) async fn closed(&self, patience: Duration) {
+        if tokio::time::timeout(patience, self.0.open.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(sockets = self.0.open.len(), "sockets did not close in time");
+        }
+    }
+
+    /// The routes of the sockets.
+    pub(crate) fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let everything = any(|s, h, u, w| open(Profile::Ws, s, h, u, w));
+        let jobs = any(|s, h, u, w| open(Profile::Jobs, s, h, u, w));
+        let updates = any(|s, h, u, w| open(Profile::Updates, s, h, u, w));
+        Router::new()
+            .route("/ws", everything)
+            .route("/predict", jobs.clone())
+            .route("/ws/predict", jobs)
+            .route("/updates", updates.clone())
+            .route("/ws/updates", updates)
+            .with_state(self.clone())
+    }
+}
+
+/// Who may open a socket.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a server without accounts admits everybody"
+)]
+fn admit(_headers: &HeaderMap, _uri: &Uri) -> Result<Caller, Close> {
+    Ok(Caller::local())
+}
+
+async fn open(
+    profile: Profile,
+    State(sockets): State<Sockets>,
+    headers: HeaderMap,
+    uri: Uri,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        return no_socket();
+    };
+    let admitted = admit(&headers, &uri);
+    let transport_limit = sockets.0.parts.max_message;
+    let transport_limit = transport_limit.saturating_add(transport_limit.min(OVERSIZE));
+    let counted = sockets.0.open.token();
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(transport_limit)
+        .max_frame_size(transport_limit)
+        .on_upgrade(move |socket: WebSocket| async move {
+            let _counted = counted;
+            match admitted {
+                Ok(caller) => connection::serve(sockets, caller, profile, socket).await,
+                Err(close) => writer::say_goodbye(socket, close).await,
+            }
+        })
+}
+
+/// The answer to a request that does not ask for a socket.
+fn no_socket() -> Response {
+    let body = r#"{"detail":"This path is a WebSocket; connect with the WebSocket protocol"}"#;
+    let head = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::UPGRADE, "websocket"),
+    ];
+    (StatusCode::UPGRADE_REQUIRED, head, body).into_response()
+}
