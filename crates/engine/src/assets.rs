@@ -182,6 +182,7 @@ fn store<'a>(value: Value, mode: AssetMode, cx: &'a RunCx) -> BoxFuture<'a, Valu
                     content_type: mime.into(),
                     data,
                     parent_id: None,
+                    node_id: None,
                 };
                 let stored = match (mode, &cx.workspace) {
                     (AssetMode::Workspace, Some(root)) => nodetool_sdk::Workspace::open(root)

@@ -72,6 +72,8 @@ pub struct NewAsset {
     pub data: Bytes,
     /// Asset id of the folder.
     pub parent_id: Option<String>,
+    /// The node that makes it.
+    pub node_id: Option<Arc<str>>,
 }
 
 /// Reads secrets.

@@ -14,9 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::extensions::{self, Extension};
 use crate::services::{
-    ExampleService, FileService, JobService, MachineService, PackageService, PredictionService,
-    SettingsService, ThreadService, TriggerService, VersionService, WorkflowService,
-    WorkspaceService,
+    AssetService, ExampleService, FileService, JobService, MachineService, PackageService,
+    PredictionService, SettingsService, ThreadService, TriggerService, VersionService,
+    WorkflowService, WorkspaceService,
 };
 use crate::ws::Sockets;
 
@@ -24,6 +24,8 @@ mod costs;
 
 mod apps;
 mod conditions;
+
+mod assets;
 mod error;
 mod examples;
 mod exports;
@@ -42,6 +44,7 @@ mod runs;
 mod settings;
 mod site;
 mod skills;
+mod storage;
 mod streams;
 mod system;
 mod threads;
@@ -70,6 +73,7 @@ pub(crate) struct App {
     pub(crate) versions: VersionService,
     pub(crate) examples: ExampleService,
     pub(crate) sockets: Sockets,
+    pub(crate) assets: AssetService,
     /// `GET /api/nodes/metadata`, made once.
     pub(crate) catalogue: Catalogue,
     /// Whether the server is run for others, so that what only suits an author's own machine is off.
@@ -143,6 +147,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(packages::router())
         .merge(unavailable::router())
         .merge(triggers::router())
+        .merge(assets::router())
+        .merge(storage::router())
 }
 
 /// The router writes `{*rest}` for a parameter that takes slashes; descriptions know `{rest}` only.

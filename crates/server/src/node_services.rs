@@ -7,7 +7,7 @@ use nodetool_sdk::Registry;
 use nodetool_sdk::services::Services;
 
 use crate::outbound::{Outbound, OutboundOptions};
-use crate::services::{LocalAssets, SandboxedScripts};
+use crate::services::{SandboxedScripts, ScratchAssets};
 
 /// Every node type of this binary.
 pub fn registry() -> Registry {
@@ -21,7 +21,7 @@ pub fn registry() -> Registry {
 pub struct NodeServices {
     /// The `nodetool` program, which is its own script sandbox.
     pub program: PathBuf,
-    /// Folder of assets.
+    /// Folder of assets where no server gives each run those of its user.
     pub assets: PathBuf,
     /// Hosts and networks that nodes may call although they are private.
     pub allow_hosts: Vec<String>,
@@ -35,7 +35,7 @@ impl NodeServices {
             ..OutboundOptions::default()
         };
         Ok(Services {
-            assets: Arc::new(LocalAssets::new(self.assets)),
+            assets: Arc::new(ScratchAssets::new(self.assets)),
             http: Arc::new(Outbound::new(options)?),
             scripts: Arc::new(SandboxedScripts::new(self.program)),
             ..Services::none()

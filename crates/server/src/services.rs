@@ -29,7 +29,11 @@ mod workflows;
 mod workspaces;
 
 pub(crate) use accounts::Caller;
-pub(crate) use assets::LocalAssets;
+pub(crate) use assets::content_types;
+pub(crate) use assets::{
+    AssetError, AssetOrigin, AssetService, Bucket, ChangeAsset, CreateAsset, ScratchAssets,
+    THUMBNAIL, Thumbnail,
+};
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use closing::explicit_types;
 pub(crate) use examples::{Example, ExampleError, ExampleService};

@@ -8,6 +8,8 @@
 //! `i64` microseconds in UTC, JSON as text, flags as 0 or 1, `ON CONFLICT … RETURNING`. A PostgreSQL
 //! schema has to declare ids with `COLLATE "C"`, because page order compares them byte by byte.
 
+mod assets;
+mod blobs;
 mod connection;
 mod error;
 mod etag;
@@ -33,6 +35,10 @@ mod workflows;
 mod workspaces;
 mod writer;
 
+pub use assets::{
+    AssetFilter, AssetPatch, AssetRow, DeletedAsset, MAX_ASSET_DEPTH, MAX_ASSET_ROWS, PlacedAsset,
+};
+pub use blobs::{BadKey, Blob, BlobError, BlobInfo, BlobKey, BlobReader, Blobs, Upload};
 pub use error::{Cause, StoreError};
 pub use ids::{MAX_ID_BYTES, new_id, now_micros};
 pub use jobs::{

@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260101_000000_create_workflows",
     "20260101_000100_create_jobs",
     "20260601_000000_create_versions",
+    "20260601_000100_create_assets",
     "20260601_000200_create_threads_and_messages",
     "20260601_000300_create_predictions",
     "20260601_000350_create_workspaces",

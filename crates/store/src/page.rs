@@ -36,6 +36,7 @@ pub(crate) enum List {
     Messages,
     Predictions,
     Workspaces,
+    Assets,
 }
 
 impl List {
@@ -47,6 +48,7 @@ impl List {
             Self::Messages => b'm',
             Self::Predictions => b'p',
             Self::Workspaces => b'k',
+            Self::Assets => b'a',
         }
     }
 
@@ -58,6 +60,20 @@ impl List {
             Self::Messages => "messages",
             Self::Predictions => "predictions",
             Self::Workspaces => "workspaces",
+            Self::Assets => "assets",
+        }
+    }
+
+    /// Most rows one page of the list may hold.
+    fn most_rows(self) -> usize {
+        match self {
+            Self::Assets => crate::MAX_ASSET_ROWS,
+            Self::Workflows
+            | Self::Jobs
+            | Self::Threads
+            | Self::Messages
+            | Self::Predictions
+            | Self::Workspaces => MAX_PAGE_ROWS,
         }
     }
 }
@@ -121,7 +137,7 @@ impl<T> Gather<T> {
         Self {
             rows: Vec::new(),
             text: 0,
-            limit: clamp(limit),
+            limit: limit.clamp(1, list.most_rows()),
             last: None,
             next: String::new(),
             list,

@@ -51,6 +51,7 @@ impl Process for SaveDataframe {
             content_type: "text/csv".into(),
             data: text.into(),
             parent_id,
+            node_id: Some(cx.node.id.clone()),
         };
         let reference = cx.services().assets.create(asset).await?;
         // The rows stay in the value, so that the next node need not fetch them.

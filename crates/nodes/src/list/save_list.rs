@@ -37,6 +37,7 @@ impl Process for SaveList {
             content_type: "text/plain".into(),
             data: data.into(),
             parent_id: None,
+            node_id: Some(cx.node.id.clone()),
         };
         let stored = cx.services().assets.create(asset).await?;
         cx.saved(&name, stored.clone());

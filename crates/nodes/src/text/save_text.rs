@@ -33,6 +33,7 @@ impl Process for SaveText {
             content_type: "text/plain".into(),
             parent_id: folder.map(str::to_owned),
             data: self.text.into(),
+            node_id: Some(cx.node.id.clone()),
         };
         let stored = cx.services().assets.create(asset).await?;
         cx.saved(&name, stored.clone());

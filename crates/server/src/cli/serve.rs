@@ -16,10 +16,11 @@ use crate::extensions::{self, Extension};
 use crate::http::{self, App, Catalogue, Front, Surface};
 use crate::node_services::{self, NodeServices};
 use crate::services::{
-    AutosaveSettings, Changes, ExampleService, Feeds, FileService, JobService, JobServiceParts,
-    Kept, Limits, MachineFolders, MachineService, PackageService, PredictionService, Recovery,
-    Retention, SettingsService, Shelving, Site, ThreadService, TriggerService, TriggerServiceParts,
-    VersionService, WorkflowService, WorkspaceRules, WorkspaceService, retention, saves,
+    AssetService, AutosaveSettings, Changes, ExampleService, Feeds, FileService, JobService,
+    JobServiceParts, Kept, Limits, MachineFolders, MachineService, PackageService,
+    PredictionService, Recovery, Retention, SettingsService, Shelving, Site, ThreadService,
+    TriggerService, TriggerServiceParts, VersionService, WorkflowService, WorkspaceRules,
+    WorkspaceService, retention, saves,
 };
 use crate::ws::{SocketParts, Sockets};
 
@@ -66,12 +67,28 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
     let _owned = own_folder(&config)?;
     let store =
         Store::open(&config.database(), Options::default()).context("cannot open the database")?;
+    let changes = Changes::default();
+    let assets = AssetService::open(
+        store.clone(),
+        &config.assets(),
+        changes.clone(),
+        config.upload_limit,
+    )
+    .context("cannot open the folder of assets")?;
     let House {
         router,
         jobs,
         triggers,
         sockets,
-    } = house(&config, &store, started, front, extensions)?;
+    } = house(
+        &config,
+        &store,
+        changes,
+        assets.clone(),
+        started,
+        front,
+        extensions,
+    )?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
         let what = match config.recovery {
@@ -93,6 +110,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
             mib: config.job_retention_mib,
         },
     ));
+    housework.spawn(assets.tend());
     let address = format!("{}:{}", bracketed(&config.host), config.port);
     let listener = TcpListener::bind(&address).await.with_context(|| {
         format!("cannot listen on {address}; --host and --port choose another address")
@@ -143,6 +161,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
     // Runs whose client has gone hold no connection; what is left of the time is theirs, too.
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
+    housework.shutdown().await;
     store.close().await?;
     tracing::info!("stopped");
     Ok(())
@@ -178,6 +197,8 @@ struct House {
 fn house(
     config: &Config,
     store: &Store,
+    changes: Changes,
+    assets: AssetService,
     started: Instant,
     front: Front,
     extensions: Vec<Extension>,
@@ -191,7 +212,6 @@ fn house(
         assets: config.assets(),
         allow_hosts: config.allow_hosts.clone(),
     };
-    let changes = Changes::default();
     let (saves, inbox) = saves();
     let workflows =
         WorkflowService::new(store.clone(), registry.clone(), changes.clone()).telling(saves);
@@ -211,6 +231,7 @@ fn house(
         store: store.clone(),
         workflows: workflows.clone(),
         services: node_services.build()?,
+        assets: assets.clone(),
         workspace: config.workspace(),
         changes: changes.clone(),
         feeds: Feeds::new(Shelving {
@@ -267,6 +288,7 @@ fn house(
         jobs: jobs.clone(),
         triggers: triggers.clone(),
         sockets: sockets.clone(),
+        assets,
         started,
     };
     Ok(House {

@@ -7,8 +7,8 @@ use nodetool_store::StoreError;
 use serde::Serialize;
 
 use crate::services::{
-    ExampleError, ResumeError, RetryError, RunError, TriggerError, TriggerFault, VersionError,
-    WorkflowError,
+    AssetError, ExampleError, ResumeError, RetryError, RunError, TriggerError, TriggerFault,
+    VersionError, WorkflowError,
 };
 
 /// Lets the logging layer put the id of an internal error on the response.
@@ -195,6 +195,36 @@ impl From<ExampleError> for ApiError {
             | ExampleError::NoName
             | ExampleError::TooLarge => ApiError::bad_request(e.to_string()),
             ExampleError::Write(_) => ApiError::internal("an example was not written", &e),
+        }
+    }
+}
+
+impl From<AssetError> for ApiError {
+    fn from(e: AssetError) -> Self {
+        match e {
+            AssetError::NotFound | AssetError::NoWorkflow | AssetError::NoContents => {
+                ApiError::not_found(&e.to_string())
+            }
+            AssetError::Key(_)
+            | AssetError::NoIds
+            | AssetError::ShortQuery
+            | AssetError::NotAVideo
+            | AssetError::NoThumbnailOf(_) => ApiError::bad_request(e.to_string()),
+            AssetError::Field { field, reason } => ApiError::invalid(vec![FieldError::at(
+                "value_error",
+                &["body", field],
+                reason,
+            )]),
+            AssetError::TooLarge { .. } => {
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, e.to_string())
+            }
+            AssetError::NoVideoDecoder => ApiError::new(StatusCode::NOT_IMPLEMENTED, e.to_string()),
+            AssetError::Thumbnail => {
+                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string())
+            }
+            AssetError::Busy => ApiError::new(StatusCode::SERVICE_UNAVAILABLE, e.to_string()),
+            AssetError::Blob(_) => ApiError::internal("the contents of an asset failed", &e),
+            AssetError::Store(e) => e.into(),
         }
     }
 }

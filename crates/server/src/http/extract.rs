@@ -92,17 +92,19 @@ impl FromRequest<AppState> for JsonBody {
                 msg,
             )]));
         }
-        match serde_json::from_slice(&bytes) {
-            Ok(value) => Ok(JsonBody(Some(value))),
-            Err(e) => {
-                let offset = offset_of(&bytes, e.line(), e.column()).to_string();
-                let mut error =
-                    FieldError::at("json_invalid", &["body", &offset], "JSON decode error");
-                error.ctx = Some(Value::map([("error", e.to_string().into())]));
-                Err(ApiError::invalid(vec![error]))
-            }
-        }
+        Ok(JsonBody(Some(parse_json(&bytes, &["body"])?)))
     }
+}
+
+/// JSON text, or where it stops being any.
+pub(crate) fn parse_json(bytes: &[u8], place: &[&str]) -> Result<Value, ApiError> {
+    serde_json::from_slice(bytes).map_err(|e| {
+        let offset = offset_of(bytes, e.line(), e.column()).to_string();
+        let place: Vec<&str> = place.iter().copied().chain([offset.as_str()]).collect();
+        let mut error = FieldError::at("json_invalid", &place, "JSON decode error");
+        error.ctx = Some(Value::map([("error", e.to_string().into())]));
+        ApiError::invalid(vec![error])
+    })
 }
 
 /// The whole body. What is too large is read to its end but not kept, as far as that is reasonable: a client that is

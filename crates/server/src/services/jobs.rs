@@ -23,7 +23,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
-use super::{Caller, Changes, Happened, ListJobs, Loaded, WorkflowError, WorkflowService};
+use super::{
+    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, WorkflowError,
+    WorkflowService,
+};
 use attempt::{Attempt, Command};
 use detached::Detached;
 use journal::JobJournal;
@@ -141,6 +144,7 @@ pub(crate) struct JobServiceParts {
     pub(crate) store: Store,
     pub(crate) workflows: WorkflowService,
     pub(crate) services: Services,
+    pub(crate) assets: AssetService,
     pub(crate) workspace: std::path::PathBuf,
     pub(crate) changes: Changes,
     pub(crate) feeds: Feeds,
@@ -151,6 +155,7 @@ struct Inner {
     store: Store,
     workflows: WorkflowService,
     services: Services,
+    assets: AssetService,
     workspace: std::path::PathBuf,
     changes: Changes,
     feeds: Feeds,
@@ -203,6 +208,7 @@ impl JobService {
                 store: parts.store,
                 workflows: parts.workflows,
                 services,
+                assets: parts.assets,
                 workspace: parts.workspace,
                 changes: parts.changes,
                 feeds: parts.feeds,
@@ -610,12 +616,19 @@ impl Inner {
         depth: u32,
         options: RunOptions,
     ) -> (Option<Runner>, Arc<RunCx>) {
+        let workflow_id = start.workflow.id.clone();
+        let mut services = self.services.clone();
+        services.assets = self.assets.of_run(AssetOrigin {
+            caller: start.caller.clone(),
+            workflow_id: Some(workflow_id.clone()).filter(|id| !id.is_empty()),
+            job_id: Some(job_id.clone()),
+        });
         let cx = Arc::new(RunCx {
             job_id,
-            workflow_id: start.workflow.id.clone(),
+            workflow_id,
             user_id: start.caller.user_id.as_str().into(),
             depth,
-            services: self.services.clone(),
+            services,
             variables: Variables::default(),
             workspace: Some(self.workspace.clone()),
             events,

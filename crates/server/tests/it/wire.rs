@@ -1,5 +1,6 @@
 //! The HTTP surface of a server that really runs: one process and one data folder for each test.
 
+mod assets;
 mod bodies;
 mod client;
 mod costs;
@@ -25,6 +26,7 @@ pub(crate) mod server;
 mod settings;
 mod shared;
 mod snapshots;
+mod storage;
 mod streams;
 mod threads;
 mod triggers;

@@ -1,6 +1,7 @@
 //! What every database behind the store has to do: plain functions over an open store, run against a
 //! database in memory and one on disk.
 
+mod assets;
 mod jobs;
 mod messages;
 mod predictions;
@@ -137,6 +138,19 @@ contract! {
         events_wait_in_order_until_they_are_jobs,
         a_schedule_is_listed_with_the_end_of_its_last_job,
         a_node_id_no_schedule_may_have_is_refused,
+    ;
+    assets:
+        an_asset_reads_back_column_by_column,
+        an_asset_is_only_its_owners,
+        filters_restrict_the_list_of_assets,
+        assets_come_in_pages_by_id,
+        a_search_ignores_the_case_of_ascii_and_knows_no_wildcards,
+        a_parent_has_to_be_a_folder_of_the_owner,
+        a_folder_cannot_be_moved_into_itself,
+        folders_have_at_most_64_levels,
+        a_folder_is_deleted_after_what_is_in_it,
+        a_walk_gives_each_asset_once_with_its_folders,
+        a_patch_changes_only_what_it_sets,
     ;
     rules:
         odd_ids_are_only_text,

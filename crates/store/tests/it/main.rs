@@ -7,4 +7,5 @@ mod durability;
 mod limits;
 mod migrations;
 mod pagination;
+mod payloads;
 mod samples;

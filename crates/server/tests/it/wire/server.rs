@@ -117,6 +117,15 @@ impl TestServer {
         kilobytes.expect("its resident memory") * 1024
     }
 
+    /// The most memory that was ever resident, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("the process is there");
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kilobytes.expect("its largest resident memory") * 1024
+    }
+
     /// Processor time used so far, in ticks.
     pub(crate) fn processor_time(&self) -> u64 {
         let path = format!("/proc/{}/stat", self.child.id());

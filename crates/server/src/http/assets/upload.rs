@@ -1,0 +1,190 @@
+//! The form that creates an asset: its parts in any order, its file streamed to where it is kept.
+//!
+//! The parser of forms takes whatever its sender has ready; what it takes is paced here, so that it never holds more
+//! than a piece, and a form that goes on without a part is cut.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use axum::body::{Body, BodyDataStream};
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use bytes::Bytes;
+use futures_util::Stream;
+use nodetool_store::Upload;
+
+use super::super::error::{ApiError, FieldError};
+use super::super::extract::{JsonBody, parse_json};
+use super::super::storage::{DISCARD_LIMIT, PATIENCE, too_slow};
+use super::read_create;
+use crate::services::{AssetError, AssetService, CreateAsset};
+
+/// Largest `json` part.
+const JSON_LIMIT: usize = 1 << 20;
+/// Bytes that may come without anything coming of them.
+const IDLE_LIMIT: u64 = 8 << 20;
+/// Bytes that all parts but the file may have.
+const OVERHEAD: u64 = 4 << 20;
+/// Parts a form may have.
+const MAX_PARTS: usize = 64;
+
+/// What the form held.
+pub(super) struct Form {
+    pub(super) asset: CreateAsset,
+    pub(super) file: Option<Upload>,
+}
+
+/// Reads the form; the contents of its file are on their way when this returns.
+pub(super) async fn read(assets: &AssetService, request: Request<Body>) -> Result<Form, ApiError> {
+    let limit = assets.upload_limit();
+    let headers = request.headers();
+    if !headers.contains_key(header::CONTENT_TYPE) {
+        return Err(missing_json());
+    }
+    let length = headers.get(header::CONTENT_LENGTH);
+    let length = length.and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    let most = limit.saturating_add(OVERHEAD);
+    let waits = headers.contains_key(header::EXPECT);
+    let readable = most.saturating_add(if waits { 0 } else { DISCARD_LIMIT });
+    if length.is_some_and(|length| length > readable) {
+        return Err(AssetError::TooLarge { limit }.into());
+    }
+    let idle = Arc::new(AtomicU64::new(0));
+    let request = request.map(|body| {
+        Body::from_stream(Paced {
+            pieces: body.into_data_stream(),
+            rest: false,
+            left: most.saturating_add(DISCARD_LIMIT),
+            idle: idle.clone(),
+        })
+    });
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|e| {
+        let msg = format!("expected multipart/form-data: {}", e.body_text());
+        ApiError::invalid(vec![FieldError::at("form_type", &["body"], msg)])
+    })?;
+    let (mut json, mut file) = (None, None);
+    for _ in 0..MAX_PARTS {
+        let field = tokio::time::timeout(PATIENCE, form.next_field()).await;
+        let Some(field) = field.map_err(|_| too_slow())?.map_err(unreadable)? else {
+            let json: Bytes = json.ok_or_else(missing_json)?;
+            let value = parse_json(&json, &["body", "json"])?;
+            let asset = read_create(JsonBody(Some(value)))?;
+            return Ok(Form { asset, file });
+        };
+        idle.store(0, Ordering::Relaxed);
+        match field.name() {
+            Some("json") if json.is_none() => json = Some(text(field, &idle).await?),
+            Some("file") if file.is_none() => file = Some(contents(assets, field, &idle).await?),
+            Some("json" | "file") => {
+                let msg = "Input should be given once";
+                return Err(ApiError::invalid(vec![FieldError::at(
+                    "value_error",
+                    &["body", "form"],
+                    msg,
+                )]));
+            }
+            _ => drop(text(field, &idle).await?),
+        }
+    }
+    Err(ApiError::bad_request(format!(
+        "The form has more than {MAX_PARTS} parts"
+    )))
+}
+
+fn missing_json() -> ApiError {
+    ApiError::bad_request("Missing JSON body")
+}
+
+fn unreadable(e: MultipartError) -> ApiError {
+    tracing::debug!(error = %e, "a form could not be read");
+    ApiError::bad_request("The form could not be read to its end")
+}
+
+async fn next(field: &mut Field<'_>, idle: &AtomicU64) -> Result<Option<Bytes>, ApiError> {
+    let piece = tokio::time::timeout(PATIENCE, field.chunk()).await;
+    let piece = piece.map_err(|_| too_slow())?.map_err(unreadable)?;
+    idle.store(0, Ordering::Relaxed);
+    Ok(piece)
+}
+
+/// A part that is small enough to be held.
+async fn text(mut field: Field<'_>, idle: &AtomicU64) -> Result<Bytes, ApiError> {
+    let mut text = Vec::new();
+    while let Some(piece) = next(&mut field, idle).await? {
+        if text.len() + piece.len() > JSON_LIMIT {
+            return Err(ApiError::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "A part of the form other than the file is larger than 1 MiB",
+            ));
+        }
+        text.extend_from_slice(&piece);
+    }
+    Ok(text.into())
+}
+
+/// The file, written as it comes. One that is too large is read on for a while, so that its sender sees the refusal.
+async fn contents(
+    assets: &AssetService,
+    mut field: Field<'_>,
+    idle: &AtomicU64,
+) -> Result<Upload, ApiError> {
+    let mut upload = assets.upload().await?;
+    let mut refused: Option<(AssetError, u64)> = None;
+    while let Some(piece) = next(&mut field, idle).await? {
+        match &mut refused {
+            None => {
+                if let Err(e) = upload.write(&piece).await {
+                    refused = Some((e.into(), 0));
+                }
+            }
+            Some((_, discarded)) => {
+                *discarded += piece.len() as u64;
+                if *discarded > DISCARD_LIMIT {
+                    break;
+                }
+            }
+        }
+    }
+    match refused {
+        None => Ok(upload),
+        Some((error, _)) => Err(error.into()),
+    }
+}
+
+/// A body that hands out one piece at a time and rests after each.
+struct Paced {
+    pieces: BodyDataStream,
+    rest: bool,
+    /// Bytes that may still come.
+    left: u64,
+    /// Bytes since anything came of them.
+    idle: Arc<AtomicU64>,
+}
+
+impl Stream for Paced {
+    type Item = Result<Bytes, axum::BoxError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.rest) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut self.pieces).poll_next(cx);
+        polled.map(|piece| {
+            let piece = piece?.map_err(Into::into);
+            self.rest = true;
+            let length = piece.as_ref().map_or(0, |piece| piece.len() as u64);
+            let idle = self.idle.fetch_add(length, Ordering::Relaxed) + length;
+            let Some(left) = self.left.checked_sub(length).filter(|_| idle <= IDLE_LIMIT) else {
+                self.left = 0;
+                return Some(Err("the form is too large".into()));
+            };
+            self.left = left;
+            Some(piece)
+        })
+    }
+}
