@@ -44,6 +44,8 @@ struct Streaming {
     /// Values by output name, for the closing event.
     results: Map,
     ended: bool,
+    /// What follows the closing `job_update` is written.
+    closed: bool,
 }
 
 /// The response of a run that streams.
@@ -54,6 +56,7 @@ pub(super) fn stream_response(run: Followed, wake: Arc<Notify>, framing: Framing
         framing,
         results: Map::new(),
         ended: false,
+        closed: false,
     };
     let body = Body::from_stream(stream::unfold(state, |mut s| async move {
         if s.ended {
@@ -92,7 +95,12 @@ impl Streaming {
             // A follower never loses its place.
             Ok(Taken::Snapshot(_) | Taken::Ended | Taken::Nothing) => {
                 self.ended = true;
-                Bytes::new()
+                let mut piece = Vec::new();
+                if !self.closed {
+                    // The server ends before the job, which goes on after the next start.
+                    self.close(JobStatus::Recovering, None, &mut piece);
+                }
+                piece.into()
             }
             Err(_) => Bytes::from_static(match self.framing {
                 Framing::Lines => b"",
@@ -166,6 +174,7 @@ impl Streaming {
         if self.framing == Framing::Events {
             out.extend_from_slice(b"data: [DONE]\n\n");
         }
+        self.closed = true;
         self.run.let_go();
     }
 }

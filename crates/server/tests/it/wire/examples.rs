@@ -181,7 +181,7 @@ async fn an_example_that_cannot_be_written_is_refused_with_the_reason() {
     assert!(told.contains("examples_dir"), "{told}");
     let examples_dir = folder();
     let shown = examples_dir.path().to_str().unwrap();
-    let server = TestServer::start_with(&["--env", "production", "--examples-dir", shown]);
+    let server = TestServer::start_with(&["--environment", "production", "--examples-dir", shown]);
     let told = server.client().put(path, &body).await.detail(403);
     assert!(told.contains("production"), "{told}");
     let server = TestServer::start_with(&["--examples-dir", shown]);
