@@ -6,16 +6,29 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::extensions::Extension;
 
+mod assets;
+mod client;
 mod completions;
 mod document;
 mod faults;
+mod folder;
+mod follow;
+mod here;
+mod info;
+mod jobs;
 mod migrate;
 mod nodes;
+mod params;
 mod progress;
+mod reach;
 mod run;
 mod serve;
+mod settings;
 mod show;
+mod table;
+mod upload;
 mod validate;
+mod workflows;
 
 /// Bad usage or a graph that cannot run.
 const EXIT_USAGE: u8 = 2;
@@ -46,6 +59,16 @@ enum Command {
     Run(Box<run::Run>),
     /// Check a workflow file without running it
     Validate(validate::Validate),
+    /// List, run, import, export and delete saved workflows
+    Workflows(Box<workflows::Workflows>),
+    /// Start jobs, look at them and keep a grip on them
+    Jobs(Box<jobs::Jobs>),
+    /// List, upload and download assets
+    Assets(Box<assets::Assets>),
+    /// Look at the settings of a server
+    Settings(Box<settings::Settings>),
+    /// Show versions, the server and the folders in use
+    Info(Box<info::Info>),
     /// Look at the node types
     Nodes(nodes::Nodes),
     /// Look at the database's schema and bring it up to date
@@ -72,6 +95,11 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Serve(c) => c.main(extensions),
         Command::Run(c) => c.main(),
         Command::Validate(c) => c.main(),
+        Command::Workflows(c) => c.main(extensions),
+        Command::Jobs(c) => c.main(extensions),
+        Command::Assets(c) => c.main(extensions),
+        Command::Settings(c) => c.main(extensions),
+        Command::Info(c) => c.main(extensions),
         Command::Nodes(c) => c.main(),
         Command::Migrate(c) => c.main(),
         Command::Completions(c) => c.main(&mut Cli::command()),

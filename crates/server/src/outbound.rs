@@ -20,7 +20,7 @@ mod resolver;
 mod target;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 
 use allow::AllowList;
 use exchange::Exchange;

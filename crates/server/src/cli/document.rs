@@ -21,6 +21,12 @@ pub(super) struct Document {
 
 /// Reads a file, or standard input for `-`. The error lists every fault of the document.
 pub(super) fn read(path: &Path) -> anyhow::Result<Document> {
+    let (shown, value) = json(path)?;
+    of(&shown, value)
+}
+
+/// The JSON of a file, or of standard input for `-`, and what to call it.
+pub(super) fn json(path: &Path) -> anyhow::Result<(String, Value)> {
     let (shown, text) = if path == Path::new("-") {
         (
             PathBuf::from("standard input"),
@@ -34,9 +40,14 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Document> {
             read_limited(file).with_context(|| format!("cannot read {}", path.display()))?,
         )
     };
-    let shown = shown.display();
+    let shown = shown.display().to_string();
     let value: Value =
         serde_json::from_slice(&text).with_context(|| format!("{shown} is not valid JSON"))?;
+    Ok((shown, value))
+}
+
+/// A document that was read already; `shown` is what to call it.
+pub(super) fn of(shown: &str, value: Value) -> anyhow::Result<Document> {
     let Value::Map(map) = &value else {
         bail!(
             "{shown}: expected an object with `graph`, or with `nodes` and `edges`; got {}",

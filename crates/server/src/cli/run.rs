@@ -11,6 +11,7 @@ use nodetool_engine::{AssetMode, Plan, RunOptions, RunOutcome, Runner};
 use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
 use nodetool_sdk::{BoxFuture, EventSink, RunCx, Variables};
 
+use super::params::Params;
 use super::progress::Progress;
 use super::{EXIT_USAGE, document, faults, show};
 use crate::node_services::{self, NodeServices};
@@ -31,15 +32,8 @@ const NO_LIMIT: f64 = 3.2e9;
 pub(super) struct Run {
     /// Workflow file, or - for standard input
     file: PathBuf,
-    /// Inputs as a JSON object, e.g. '{"text": "hello"}'
-    #[arg(long, value_name = "JSON")]
-    params: Option<String>,
-    /// File with inputs as a JSON object
-    #[arg(long, value_name = "FILE")]
-    params_file: Option<PathBuf>,
-    /// One input as name=value; the value is JSON, or text when it is no JSON (repeatable)
-    #[arg(long = "input", short = 'i', value_name = "NAME=VALUE")]
-    inputs: Vec<String>,
+    #[command(flatten)]
+    params: Params,
     /// Print the outputs as one JSON object: output name to the list of its values
     #[arg(long, conflicts_with = "jsonl")]
     json: bool,
@@ -73,7 +67,7 @@ impl Run {
             Ok(document) => document,
             Err(e) => return usage(e),
         };
-        let params = match self.params(document.params) {
+        let params = match self.params.over(document.params) {
             Ok(params) => params,
             Err(e) => return usage(e),
         };
@@ -116,26 +110,6 @@ impl Run {
         // Whatever ignores its cancellation must not hold the process.
         runtime.shutdown_timeout(Duration::from_millis(100));
         code
-    }
-
-    /// The file's own parameters, overridden by those given, later ways winning.
-    fn params(&self, mut params: Map) -> anyhow::Result<Map> {
-        if let Some(path) = &self.params_file {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("--params-file: {}", path.display()))?;
-            params.extend(object(&text).context("--params-file")?);
-        }
-        if let Some(text) = &self.params {
-            params.extend(object(text).context("--params")?);
-        }
-        for input in &self.inputs {
-            let Some((name, text)) = input.split_once('=') else {
-                bail!("--input {input}: expected NAME=VALUE");
-            };
-            let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-            params.insert(name.into(), value);
-        }
-        Ok(params)
     }
 
     async fn run(&self, plan: Arc<Plan>, params: Map) -> anyhow::Result<ExitCode> {
@@ -256,22 +230,10 @@ impl Run {
         interactive: bool,
     ) -> anyhow::Result<ExitCode> {
         let mut out = std::io::stdout().lock();
-        if interactive {
-            for (name, values) in &outcome.outputs {
-                for value in values {
-                    let text = show::value(value);
-                    let gap = if text.contains('\n') { '\n' } else { ' ' };
-                    writeln!(out, "{name}:{gap}{text}")?;
-                }
-            }
-        } else if !self.jsonl {
-            let outputs: Map = outcome
-                .outputs
-                .iter()
-                .map(|(k, v)| (k.clone(), Value::from(v.clone())))
-                .collect();
-            serde_json::to_writer(&mut out, &outputs)?;
-            writeln!(out)?;
+        if !self.jsonl {
+            let outputs = outcome.outputs.iter().cloned();
+            let outputs: Map = outputs.map(|(k, v)| (k, Value::from(v))).collect();
+            show::outputs(&mut out, &outputs, interactive)?;
         }
         let seconds = outcome.duration.as_secs_f64();
         match (how, outcome.status) {
@@ -305,16 +267,6 @@ impl Run {
                 Ok(ExitCode::FAILURE)
             }
         }
-    }
-}
-
-fn object(text: &str) -> anyhow::Result<Map> {
-    match serde_json::from_str(text).context("not valid JSON")? {
-        Value::Map(map) => Ok(Arc::unwrap_or_clone(map)),
-        other => bail!(
-            "expected an object of input names to values, got {}",
-            other.kind()
-        ),
     }
 }
 

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use nodetool_store::{Options, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
+use super::folder;
 use crate::config::{Config, Environment, LogFormat, Overrides, private_folder};
 use crate::extensions::{self, Extension};
 use crate::http::{self, App, Catalogue, Front, Surface};
@@ -67,28 +68,13 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
     let _owned = own_folder(&config)?;
     let store =
         Store::open(&config.database(), Options::default()).context("cannot open the database")?;
-    let changes = Changes::default();
-    let assets = AssetService::open(
-        store.clone(),
-        &config.assets(),
-        changes.clone(),
-        config.upload_limit,
-    )
-    .context("cannot open the folder of assets")?;
     let House {
         router,
         jobs,
         triggers,
         sockets,
-    } = house(
-        &config,
-        &store,
-        changes,
-        assets.clone(),
-        started,
-        front,
-        extensions,
-    )?;
+        assets,
+    } = house(&config, &store, started, front, extensions)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
         let what = match config.recovery {
@@ -116,6 +102,8 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         format!("cannot listen on {address}; --host and --port choose another address")
     })?;
     let local: SocketAddr = listener.local_addr()?;
+    // Commands on this machine find the server by it; gone with this function, before the folder is let go.
+    let _announced = folder::announce(&config.data_dir, local);
     if !local.ip().is_loopback() {
         tracing::warn!(http.address = %local, "listening beyond this machine, without accounts: anybody who reaches this address can run workflows");
     }
@@ -168,7 +156,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
 }
 
 /// What is there beside the API; its faults are told before anything is touched.
-fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
+pub(super) fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
     let site = match &config.static_folder {
         folder if folder.as_os_str().is_empty() => None,
         folder => Some(Site::open(folder).with_context(|| {
@@ -186,23 +174,30 @@ fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
 }
 
 /// What serves, and what has to end in order.
-struct House {
-    router: Surface,
-    jobs: JobService,
-    triggers: TriggerService,
-    sockets: Sockets,
+pub(super) struct House {
+    pub(super) router: Surface,
+    pub(super) jobs: JobService,
+    pub(super) triggers: TriggerService,
+    pub(super) sockets: Sockets,
+    pub(super) assets: AssetService,
 }
 
 /// Services and routes over a store.
-fn house(
+pub(super) fn house(
     config: &Config,
     store: &Store,
-    changes: Changes,
-    assets: AssetService,
     started: Instant,
     front: Front,
     extensions: Vec<Extension>,
 ) -> anyhow::Result<House> {
+    let changes = Changes::default();
+    let assets = AssetService::open(
+        store.clone(),
+        &config.assets(),
+        changes.clone(),
+        config.upload_limit,
+    )
+    .context("cannot open the folder of assets")?;
     let registry = Arc::new(node_services::registry());
     let catalogue = Catalogue::new(&registry)?;
     let examples_dir = Some(config.examples_dir.clone()).filter(|d| !d.as_os_str().is_empty());
@@ -288,7 +283,7 @@ fn house(
         jobs: jobs.clone(),
         triggers: triggers.clone(),
         sockets: sockets.clone(),
-        assets,
+        assets: assets.clone(),
         started,
     };
     Ok(House {
@@ -296,28 +291,18 @@ fn house(
         jobs,
         triggers,
         sockets,
+        assets,
     })
 }
 
 /// Takes the data folder for this process: two servers on one folder would each hold plans the other has changed.
 fn own_folder(config: &Config) -> anyhow::Result<std::fs::File> {
-    let path = config.data_dir.join("server.lock");
-    let file = std::fs::File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
-    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            bail!(
-                "another server uses the data folder {}; name another one with --data-dir",
-                config.data_dir.display()
-            )
-        }
-        Err(std::fs::TryLockError::Error(e)) => Err(e).context("cannot lock the data folder"),
-    }
+    folder::own(&config.data_dir)?.with_context(|| {
+        format!(
+            "another server uses the data folder {}; name another one with --data-dir",
+            config.data_dir.display()
+        )
+    })
 }
 
 fn bracketed(host: &str) -> String {

@@ -1,11 +1,33 @@
 //! Values for people: short, with the shape of what cannot be shown.
 
+use std::io::Write;
+
 use nodetool_protocol::{Map, Value};
 
 /// Longest text printed of one value.
 const TEXT: usize = 4000;
 /// Rows shown of a table.
 const ROWS: usize = 8;
+
+/// The outputs of a run, each a list of values: for people, or as one JSON object.
+pub(super) fn outputs(
+    out: &mut impl Write,
+    outputs: &Map,
+    for_people: bool,
+) -> std::io::Result<()> {
+    if !for_people {
+        serde_json::to_writer(&mut *out, outputs)?;
+        return writeln!(out);
+    }
+    for (name, values) in outputs {
+        for v in values.as_list().unwrap_or(std::slice::from_ref(values)) {
+            let text = value(v);
+            let gap = if text.contains('\n') { '\n' } else { ' ' };
+            writeln!(out, "{name}:{gap}{text}")?;
+        }
+    }
+    Ok(())
+}
 
 /// A value as lines of text.
 pub(super) fn value(v: &Value) -> String {

@@ -6,7 +6,8 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 
 use super::OutboundError;
 
-pub(super) fn config() -> Result<ClientConfig, OutboundError> {
+/// How connections are encrypted, and whose certificates are believed.
+pub(crate) fn config() -> Result<ClientConfig, OutboundError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {

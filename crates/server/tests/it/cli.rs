@@ -1,9 +1,15 @@
 //! The command line: data on stdout, everything else on stderr, and how a command ends.
 
+mod assets;
+mod assets_at_work;
+mod fake;
 mod files;
 mod hostile;
+mod jobs;
 mod migrate;
 mod nodes;
 mod process;
+mod reach;
 mod run;
 mod validate;
+mod workflows;

@@ -1,0 +1,130 @@
+//! The server inside a command: the routes of `nodetool serve` over the data folder, on an address of this machine
+//! that only this command knows, for as long as the command runs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use nodetool_store::{Options, Store};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use super::folder;
+use super::serve::{self, House};
+use crate::config::{Config, private_folder};
+use crate::extensions::Extension;
+use crate::services::{JobService, TriggerService};
+use crate::ws::Sockets;
+
+/// Time that jobs and connections get to end with the command.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a process that has the folder gets to say where it listens, or to let it go: it may be starting, or be a
+/// command like this one.
+const STARTING: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// A server in this process.
+pub(super) struct Here {
+    jobs: JobService,
+    triggers: TriggerService,
+    sockets: Sockets,
+    store: Store,
+    serving: JoinSet<()>,
+    stop: oneshot::Sender<()>,
+    // Let go last.
+    _owned: std::fs::File,
+}
+
+/// Where a data folder is served.
+pub(super) enum Place {
+    /// By this process now.
+    Here(String, Box<Here>),
+    /// By another process, at this address.
+    There(String),
+}
+
+/// Finds the server of a data folder, or becomes it.
+pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow::Result<Place> {
+    private_folder(&config.data_dir)?;
+    let since = Instant::now();
+    let owned = loop {
+        if let Some(owned) = folder::own(&config.data_dir)? {
+            break owned;
+        }
+        if let Some(address) = folder::announced(&config.data_dir) {
+            return Ok(Place::There(address));
+        }
+        if since.elapsed() > STARTING {
+            bail!(
+                "a server is using this data folder ({}); pass --api-url http://…",
+                config.data_dir.display()
+            );
+        }
+        tokio::time::sleep(AGAIN).await;
+    };
+    private_folder(&config.workspace())?;
+    let config = Config {
+        static_folder: std::path::PathBuf::new(),
+        disable_docs: true,
+        ..config
+    };
+    let front = serve::front(&config, &extensions)?;
+    let store =
+        Store::open(&config.database(), Options::default()).context("cannot open the database")?;
+    // Jobs an earlier process left behind wait for the next server: they would not outlive this command.
+    let House {
+        router,
+        jobs,
+        triggers,
+        sockets,
+        assets: _,
+    } = serve::house(&config, &store, Instant::now(), front, extensions)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let listener = listener.context("cannot listen on 127.0.0.1")?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let service = axum::ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<
+        SocketAddr,
+    >(router);
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        // A sender that has gone means the same.
+        let _ = stopped.await;
+    });
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        if let Err(e) = server.await {
+            tracing::error!(error = %e, "the server of this command failed");
+        }
+    });
+    let here = Here {
+        jobs,
+        triggers,
+        sockets,
+        store,
+        serving,
+        stop,
+        _owned: owned,
+    };
+    Ok(Place::Here(format!("http://{address}"), Box::new(here)))
+}
+
+impl Here {
+    /// Ends it. Jobs still at work note how far they are, for the next server.
+    pub(super) async fn close(mut self) -> anyhow::Result<()> {
+        // The server may have ended by itself.
+        let _ = self.stop.send(());
+        self.sockets.close_all();
+        self.triggers.shut_down().await;
+        self.jobs.shut_down(GRACE).await;
+        self.sockets.closed(GRACE).await;
+        if tokio::time::timeout(GRACE, self.serving.join_next())
+            .await
+            .is_err()
+        {
+            self.serving.shutdown().await;
+        }
+        self.store.close().await?;
+        Ok(())
+    }
+}
