@@ -30,7 +30,7 @@ run: ## Build the release binary and start the server
 	@echo "More: make run ARGS='--port 8080', make run ARGS=--help"
 	$(CARGO) run --release $(LOCKED) -p nodetool-server --bin nodetool -- serve $(ARGS)
 
-test: ## Run every test: unit, integration, documentation, and those of the checks
+test: ## Run every test: unit, integration, documentation, those of the checks, and the API by its description
 	python3 -B ci/test_checks.py
 	$(CARGO) test --workspace --doc $(LOCKED)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then set -x; \
@@ -38,6 +38,7 @@ test: ## Run every test: unit, integration, documentation, and those of the chec
 	else set -x; \
 	    $(CARGO) test --workspace --lib --bins --tests $(LOCKED); \
 	fi
+	python3 -B ci/fuzz_api.py "$(TARGET)"
 
 check: tools ## Format, lints, documentation, licences and bans, arrows between crates
 	$(CARGO) fmt --all --check

@@ -36,6 +36,7 @@ mod machine;
 mod memory;
 mod messages;
 mod nodes;
+mod openapi;
 mod packages;
 mod pages;
 mod peer;
@@ -100,17 +101,12 @@ pub(crate) type Surface = NormalizePath<Router>;
 
 /// Every route of the editor surface. `/x/` is `/x` everywhere.
 pub(crate) fn surface(app: AppState, front: Front, extensions: Vec<Extension>) -> Surface {
-    let (routes, mut description) = routes().split_for_parts();
-    description.info = utoipa::openapi::Info::new("NodeTool", env!("CARGO_PKG_VERSION"));
-    let description = plain_paths(description)
-        .to_json()
-        .map_or_else(|_| bytes::Bytes::new(), bytes::Bytes::from);
+    let (routes, description) = routes().split_for_parts();
     let mut routes = routes.merge(pages::router(front.docs));
     if front.docs {
-        routes = routes.route(
-            "/openapi.json",
-            axum::routing::get(move || std::future::ready(json_response(description.clone()))),
-        );
+        let document = openapi::document(&description).map(bytes::Bytes::from);
+        let answer = move || std::future::ready(document.clone().map(json_response));
+        routes = routes.route("/openapi.json", axum::routing::get(answer));
     }
     routes = routes.merge(app.sockets.routes());
     let front = Arc::new(front);
@@ -149,14 +145,6 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(triggers::router())
         .merge(assets::router())
         .merge(storage::router())
-}
-
-/// The router writes `{*rest}` for a parameter that takes slashes; descriptions know `{rest}` only.
-fn plain_paths(mut description: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let paths = std::mem::take(&mut description.paths.paths);
-    let plain = |(path, item): (String, _)| (path.replace("{*", "{"), item);
-    description.paths.paths = paths.into_iter().map(plain).collect();
-    description
 }
 
 /// One line per request, without query or body: those may hold secrets.

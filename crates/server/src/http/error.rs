@@ -63,7 +63,7 @@ impl From<&DocumentFault> for FieldError {
 }
 
 /// An answer that is not a success.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
     detail: String,
@@ -283,7 +283,7 @@ impl From<TriggerError> for ApiError {
 #[expect(dead_code, reason = "the shape of `Body` for the API description")]
 pub(crate) struct Refusal {
     detail: String,
-    #[schema(required = false)]
+    #[schema(required = false, value_type = Vec<super::openapi::shapes::FieldFault>)]
     errors: Vec<serde_json::Value>,
 }
 

@@ -276,7 +276,7 @@ impl Query {
         Err(ApiError::invalid(vec![error]))
     }
 
-    /// An integer, brought into the given range.
+    /// An integer, brought into the given range; empty ones do not count.
     pub(crate) fn int<T: FromStr + Ord>(
         &self,
         key: &str,
@@ -284,7 +284,12 @@ impl Query {
         low: T,
         high: T,
     ) -> Result<T, ApiError> {
-        let Some(text) = self.text(key).filter(|t| !t.is_empty()) else {
+        let mut given = self
+            .0
+            .iter()
+            .rev()
+            .filter(|(k, v)| k == key && !v.is_empty());
+        let Some((_, text)) = given.next() else {
             return Ok(default);
         };
         match text.trim().parse::<T>() {

@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Path, Query};
+use super::openapi::shapes::{ResumeJob, StartJob};
 use super::{ApiError, AppState, Refusal, json};
 use crate::services::{ActiveJob, Caller, ListJobs, LogLine, StartRun, TimeText};
 
@@ -138,20 +139,6 @@ async fn list_jobs(
         jobs: page.rows.into_iter().map(JobBody::of).collect(),
         next_start_key: page.next,
     }))
-}
-
-/// What to start.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the shape of the body for the API description")]
-struct StartJob {
-    workflow_id: String,
-    /// Input name to value.
-    #[schema(value_type = Option<Object>)]
-    params: (),
-    /// 1 to 128 letters, digits, `_`, `.`, `:` or `-`; made up when absent.
-    job_id: Option<String>,
-    /// It may run beside other runs of its workflow.
-    concurrent: Option<bool>,
 }
 
 /// Starts a job that goes on by itself, or gets it in line.
@@ -347,16 +334,6 @@ async fn pause_job(
     }
     // What is answered is how the job stands now; it is paused once the nodes at work have ended.
     job_reply(&app, &caller, &job_id).await
-}
-
-/// The answer a suspended node waits for.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the shape of the body for the API description")]
-struct ResumeJob {
-    /// What the node gets; for an approval `{"approved": true, "data": …, "comment": …}`, for an execution in doubt
-    /// `{"decision": "again"}` or `{"decision": "skip"}`.
-    #[schema(value_type = Option<Object>)]
-    data: (),
 }
 
 /// Lets a suspended or paused job go on.

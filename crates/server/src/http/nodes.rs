@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use super::conditions::{is_known, not_modified, with_etag};
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Query};
+use super::openapi::shapes::NodeMetadata;
 use super::{ApiError, AppState, Refusal, json_response};
 use crate::services::Caller;
 
@@ -74,7 +75,7 @@ impl Catalogue {
 /// Every node type of this server.
 #[utoipa::path(get, path = "/api/nodes/metadata", tag = "nodes",
     params(("If-None-Match" = Option<String>, Header, description = "Etags the client has")),
-    responses((status = 200, body = [Object]), (status = 304)))]
+    responses((status = 200, body = [NodeMetadata]), (status = 304)))]
 async fn list_metadata(State(app): State<AppState>, headers: HeaderMap) -> Response {
     let catalogue = &app.catalogue;
     // Two spellings of the same thing carry two etags; a client may come back with either.
@@ -124,8 +125,18 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
     named.or(any).unwrap_or(false)
 }
 
+/// A greeting.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the shape of what is written, for the API description"
+)]
+struct Hello {
+    hello: String,
+}
+
 /// Says hello.
-#[utoipa::path(get, path = "/api/nodes/dummy", tag = "nodes", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/api/nodes/dummy", tag = "nodes", responses((status = 200, body = Hello)))]
 async fn get_dummy() -> Response {
     json_response(Bytes::from_static(b"{\"hello\":\"world\"}"))
 }

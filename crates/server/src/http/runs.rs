@@ -13,6 +13,7 @@ use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{JsonBody, Path, Query};
+use super::openapi::shapes::{RunRequest, WorkerRunRequest};
 use super::streams::{Framing, stream_response};
 use super::{ApiError, AppState, Refusal, json};
 use crate::services::{Caller, StartRun};
@@ -31,8 +32,9 @@ const BESIDE_PARAMS: [&str; 4] = ["job_id", "explicit_types", "execution_strateg
 /// Runs a workflow: outputs by name, or a stream with `?stream=true` or an event-stream `Accept`.
 #[utoipa::path(post, path = "/api/workflows/{id}/run", tag = "runs",
     params(("id" = String, Path), ("stream" = Option<bool>, Query, description = "Messages as NDJSON lines instead of the outputs")),
-    request_body = Object,
-    responses((status = 200, body = Object), (status = 404, body = Refusal), (status = 422, body = Refusal), (status = 500, body = Refusal)))]
+    request_body = Option<RunRequest>,
+    responses((status = 200, description = "Output name to value, or the messages of the run", content(
+            (Object = "application/json"), (String = "application/x-ndjson"), (String = "text/event-stream"))), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 422, body = Refusal), (status = 500, description = "The run failed: `detail` says why", body = Refusal)))]
 async fn run_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -73,9 +75,18 @@ async fn run_workflow(
     Ok(json(&Value::from(outputs_of(outcome)?)))
 }
 
+/// What a worker tells of a run.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "the shape of the body for the API description")]
+struct WorkerResults {
+    /// Output name to value.
+    #[schema(value_type = Object)]
+    results: (),
+}
+
 /// Runs a workflow as a worker does: `{"results": …}`.
-#[utoipa::path(post, path = "/workflows/{id}/run", tag = "worker", params(("id" = String, Path)), request_body = Object,
-    responses((status = 200, body = Object), (status = 404, body = Refusal), (status = 422, body = Refusal), (status = 500, body = Refusal)))]
+#[utoipa::path(post, path = "/workflows/{id}/run", tag = "worker", params(("id" = String, Path)), request_body = Option<WorkerRunRequest>,
+    responses((status = 200, body = WorkerResults), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 422, body = Refusal), (status = 500, description = "The run failed: `detail` says why", body = Refusal)))]
 async fn run_worker_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -91,8 +102,8 @@ async fn run_worker_workflow(
 }
 
 /// Runs a workflow and streams its messages as server-sent events, `[DONE]` last.
-#[utoipa::path(post, path = "/api/workflows/{id}/run/stream", tag = "runs", params(("id" = String, Path)), request_body = Object,
-    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Refusal), (status = 422, body = Refusal)))]
+#[utoipa::path(post, path = "/api/workflows/{id}/run/stream", tag = "runs", params(("id" = String, Path)), request_body = Option<WorkerRunRequest>,
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 422, body = Refusal)))]
 async fn stream_workflow(
     State(app): State<AppState>,
     caller: Caller,
@@ -109,8 +120,8 @@ async fn stream_workflow(
 }
 
 /// Runs a workflow as a worker does and streams its messages as server-sent events, `[DONE]` last.
-#[utoipa::path(post, path = "/workflows/{id}/run/stream", tag = "worker", params(("id" = String, Path)), request_body = Object,
-    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Refusal), (status = 422, body = Refusal)))]
+#[utoipa::path(post, path = "/workflows/{id}/run/stream", tag = "worker", params(("id" = String, Path)), request_body = Option<WorkerRunRequest>,
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 422, body = Refusal)))]
 async fn stream_worker_workflow(
     state: State<AppState>,
     caller: Caller,

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::Path;
+use super::openapi::shapes::Nothing;
 use super::{ApiError, AppState, Refusal, json_response};
 use crate::services::{AssetError, Bucket, Caller, content_types};
 
@@ -129,7 +130,7 @@ async fn put_stored_file(
 /// Deletes a file; answers `null`.
 #[utoipa::path(delete, path = "/api/storage/{key}", tag = "storage",
     params(("key" = String, Path, description = "Key of the file; may hold slashes")),
-    responses((status = 200), (status = 400, body = Refusal), (status = 404), (status = 422, body = Refusal)))]
+    responses((status = 200, body = Nothing), (status = 400, body = Refusal), (status = 404), (status = 422, body = Refusal)))]
 async fn delete_stored_file(
     State(app): State<AppState>,
     caller: Caller,
@@ -169,7 +170,7 @@ async fn put_temp_file(
 /// Deletes a temporary file; answers `null`.
 #[utoipa::path(delete, path = "/api/storage/temp/{key}", tag = "storage",
     params(("key" = String, Path, description = "Key of the file; may hold slashes")),
-    responses((status = 200), (status = 400, body = Refusal), (status = 404), (status = 422, body = Refusal)))]
+    responses((status = 200, body = Nothing), (status = 400, body = Refusal), (status = 404), (status = 422, body = Refusal)))]
 async fn delete_temp_file(
     State(app): State<AppState>,
     caller: Caller,

@@ -3,6 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use chrono::Utc;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,22 +18,39 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 }
 
 /// Whether the server answers: the JSON string `"OK"`.
-#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = String, content_type = "application/json")))]
 async fn get_health() -> Response {
     json_response(bytes::Bytes::from_static(b"\"OK\""))
 }
 
+#[derive(Serialize, ToSchema)]
+struct Pong {
+    status: &'static str,
+    #[schema(format = DateTime)]
+    timestamp: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Health {
+    version: &'static str,
+    /// Seconds since the start.
+    uptime: u64,
+}
+
 /// Whether the server answers, and its time.
-#[utoipa::path(get, path = "/ping", tag = "system", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/ping", tag = "system", responses((status = 200, body = Pong)))]
 async fn get_ping() -> Response {
-    let now = Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false);
-    json(&serde_json::json!({ "status": "healthy", "timestamp": now }))
+    json(&Pong {
+        status: "healthy",
+        timestamp: Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false),
+    })
 }
 
 /// The server's version and the seconds since its start.
-#[utoipa::path(get, path = "/api/health", tag = "system", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/api/health", tag = "system", responses((status = 200, body = Health)))]
 async fn get_api_health(State(app): State<AppState>) -> Response {
-    json(
-        &serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "uptime": app.started.elapsed().as_secs() }),
-    )
+    json(&Health {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime: app.started.elapsed().as_secs(),
+    })
 }

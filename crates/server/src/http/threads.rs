@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::{Fields, JsonBody, Path, Query};
+use super::openapi::shapes::Nothing;
 use super::{ApiError, AppState, Refusal, json, json_response};
 use crate::services::{Caller, PROVIDERS, Slice, ThreadError, TimeText};
 
@@ -176,7 +177,7 @@ async fn update_thread(
 
 /// Deletes a thread and its messages; answers `null`.
 #[utoipa::path(delete, path = "/api/threads/{thread_id}", tag = "threads", params(("thread_id" = String, Path)),
-    responses((status = 200), (status = 404, body = Refusal), (status = 422, body = Refusal)))]
+    responses((status = 200, body = Nothing), (status = 404, body = Refusal), (status = 422, body = Refusal)))]
 async fn delete_thread(
     State(app): State<AppState>,
     caller: Caller,

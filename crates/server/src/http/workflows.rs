@@ -13,10 +13,9 @@ use utoipa_axum::routes;
 use super::conditions::{if_match, is_known, not_modified, with_etag};
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Path, Query};
+use super::openapi::shapes::{Nothing, WorkflowPage};
 use super::{ApiError, AppState, Refusal, json, json_response};
-use crate::services::workflow_body::{
-    Beyond, WorkflowBody, WorkflowList, WorkflowRequest, write, write_list,
-};
+use crate::services::workflow_body::{Beyond, WorkflowBody, WorkflowRequest, write, write_list};
 use crate::services::{Caller, SaveWorkflow, WorkflowError};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -172,7 +171,7 @@ async fn create_workflow(
         ("columns" = Option<String>, Query, description = "Comma-separated fields the rows are cut down to"),
         ("run_mode" = Option<String>, Query, description = "Only workflows of this run mode"),
     ),
-    responses((status = 200, body = WorkflowList), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
+    responses((status = 200, body = WorkflowPage), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
 async fn list_workflows(
     State(app): State<AppState>,
     caller: Caller,
@@ -196,7 +195,7 @@ async fn list_workflows(
         ("limit" = Option<i64>, Query, description = "1 to 1000; 100 when absent"),
         ("columns" = Option<String>, Query, description = "Comma-separated fields the rows are cut down to"),
     ),
-    responses((status = 200, body = WorkflowList), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
+    responses((status = 200, body = WorkflowPage), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
 async fn list_public_workflows(
     State(app): State<AppState>,
     query: Query,
@@ -292,7 +291,7 @@ async fn list_workflow_tools(
 
 /// The caller's workflows, up to 1000, as a worker lists them.
 #[utoipa::path(get, path = "/workflows", tag = "worker",
-    responses((status = 200, body = WorkflowList)))]
+    responses((status = 200, body = WorkflowPage)))]
 async fn list_worker_workflows(
     State(app): State<AppState>,
     caller: Caller,
@@ -394,7 +393,7 @@ async fn update_workflow(
 /// Deletes a workflow and its versions; answers `null`.
 #[utoipa::path(delete, path = "/api/workflows/{id}", tag = "workflows",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = "Etags the stored workflow may have")),
-    responses((status = 200), (status = 404, body = Refusal), (status = 412, body = Refusal), (status = 422, body = Refusal)))]
+    responses((status = 200, body = Nothing), (status = 404, body = Refusal), (status = 412, body = Refusal), (status = 422, body = Refusal)))]
 async fn delete_workflow(
     State(app): State<AppState>,
     caller: Caller,

@@ -5,6 +5,7 @@ mod bodies;
 mod client;
 mod costs;
 mod crowds;
+mod description;
 mod events;
 mod examples;
 mod extras;

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use super::description::{self, Answer};
 use super::server::{pace, within};
 
 /// An answer, read to its end.
@@ -114,8 +115,8 @@ impl Client {
 
     /// Sends a request over the kept connection.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Reply {
-        let what = format!("{} {}", request.method(), request.uri());
-        within(&what, async {
+        let (method, path) = asked(&request);
+        let reply = within(&format!("{method} {path}"), async {
             let mut kept = self.kept.lock().await;
             if kept.as_ref().is_none_or(|c| c.send.is_closed()) {
                 self.opened.fetch_add(1, Ordering::Relaxed);
@@ -140,7 +141,9 @@ impl Client {
                 body,
             }
         })
-        .await
+        .await;
+        description::check(&method, &path, &description::whole(&reply));
+        reply
     }
 
     /// Sends a request without a body.
@@ -186,7 +189,8 @@ impl Client {
 
     /// Opens a stream over a connection of its own.
     pub(crate) async fn open(&self, request: Request<Full<Bytes>>) -> Stream {
-        within("the head of a stream", async {
+        let (method, path) = asked(&request);
+        let stream = within("the head of a stream", async {
             let mut connection = Connection::open(self.address).await;
             let response = connection
                 .send
@@ -202,7 +206,15 @@ impl Client {
                 _connection: connection,
             }
         })
-        .await
+        .await;
+        let kind = stream.headers.get("content-type");
+        let answer = Answer {
+            status: stream.status,
+            content_type: kind.and_then(|v| v.to_str().ok()).unwrap_or_default(),
+            body: None,
+        };
+        description::check(&method, &path, &answer);
+        stream
     }
 
     /// Runs a workflow as a stream of JSON lines.
@@ -315,6 +327,12 @@ impl Stream {
         }
         events
     }
+}
+
+/// Method and path of a request.
+fn asked(request: &Request<Full<Bytes>>) -> (String, String) {
+    let path = request.uri().path_and_query().map_or("/", |p| p.as_str());
+    (request.method().to_string(), path.to_owned())
 }
 
 /// A request under construction.
