@@ -25,6 +25,7 @@ mod costs;
 mod apps;
 mod conditions;
 
+mod approvals;
 mod assets;
 mod error;
 mod examples;
@@ -102,7 +103,9 @@ pub(crate) type Surface = NormalizePath<Router>;
 /// Every route of the editor surface. `/x/` is `/x` everywhere.
 pub(crate) fn surface(app: AppState, front: Front, extensions: Vec<Extension>) -> Surface {
     let (routes, description) = routes().split_for_parts();
-    let mut routes = routes.merge(pages::router(front.docs));
+    let mut routes = routes
+        .merge(pages::router(front.docs))
+        .merge(approvals::pages());
     if front.docs {
         let document = openapi::document(&description).map(bytes::Bytes::from);
         let answer = move || std::future::ready(document.clone().map(json_response));
@@ -145,6 +148,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(triggers::router())
         .merge(assets::router())
         .merge(storage::router())
+        .merge(approvals::router())
 }
 
 /// One line per request, without query or body: those may hold secrets.

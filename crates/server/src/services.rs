@@ -41,8 +41,9 @@ pub(crate) use feeds::{Begin, Feed, Feeds, Frame, Kept, LogLine, Shelving, Subje
 pub(crate) use files::FileService;
 pub(crate) use folders::{Entry, FolderError};
 pub(crate) use jobs::{
-    ActiveJob, Followed, InputError, JobService, JobServiceParts, Limits, Recovery, ResumeError,
-    RetryError, RunError, StartRun,
+    ActiveJob, Approval, Followed, InputError, JobService, JobServiceParts, LINK_SECONDS,
+    LINK_SECONDS_MOST, Limits, LinkError, Question, Recovery, ResumeError, RetryError, RunError,
+    StartRun,
 };
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
 pub(crate) use outbox::{ListJobs, TimeText};

@@ -62,6 +62,7 @@ fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> anyhow::Result<()> {
+    let asked_to_stop = stop_signal().context("cannot listen for signals")?;
     let front = front(&config, &extensions)?;
     private_folder(&config.data_dir)?;
     private_folder(&config.workspace())?;
@@ -125,7 +126,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         SocketAddr,
     >(router);
     let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop_signal().await;
+        asked_to_stop.await;
         tracing::info!(
             "stopping: no new requests; those at work get {} s",
             grace.as_secs()
@@ -241,6 +242,7 @@ pub(super) fn house(
             per_user: config.max_concurrent_jobs,
             per_workflow: config.max_concurrent_runs_per_workflow,
         },
+        recovery: config.recovery,
     });
     let autosave = AutosaveSettings {
         min_interval: Duration::from_secs(config.autosave_min_interval_seconds.into()),
@@ -313,18 +315,15 @@ fn bracketed(host: &str) -> String {
     }
 }
 
-async fn stop_signal() {
+/// Resolves when the process is asked to stop; listens from this call on, so that none of it is missed.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
-    let interrupt = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-        Err(_) => {
-            let _ = interrupt.await;
-        }
-    }
+    })
 }

@@ -157,6 +157,20 @@ impl From<StoreError> for ApiError {
                     "The server is busy; try again",
                 )
             }
+            StoreError::NoRoom { .. } => {
+                tracing::error!(error = %e, "the store has no room");
+                ApiError::new(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "The server has no room left on its disk; nothing was changed",
+                )
+            }
+            StoreError::ReadOnly { .. } => {
+                tracing::error!(error = %e, "the store cannot be written");
+                ApiError::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The server cannot write to its data folder; nothing was changed",
+                )
+            }
             e => ApiError::internal("the store failed", &e),
         }
     }

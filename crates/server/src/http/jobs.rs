@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use nodetool_engine::AssetMode;
-use nodetool_protocol::{Map, Value};
+use nodetool_protocol::Map;
 use nodetool_store::{JobRow, JobStatus, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -144,7 +144,7 @@ async fn list_jobs(
 /// Starts a job that goes on by itself, or gets it in line.
 #[utoipa::path(post, path = "/api/jobs", tag = "jobs", request_body = StartJob,
     responses((status = 200, body = JobBody), (status = 404, body = Refusal), (status = 409, body = Refusal),
-        (status = 422, body = Refusal), (status = 503, body = Refusal)))]
+        (status = 422, body = Refusal), (status = 503, body = Refusal), (status = 507, body = Refusal)))]
 async fn start_job(
     State(app): State<AppState>,
     caller: Caller,
@@ -169,7 +169,11 @@ async fn start_job(
     job_reply(&app, &caller, &feed.subject().job_id).await
 }
 
-async fn job_reply(app: &AppState, caller: &Caller, id: &str) -> Result<Response, ApiError> {
+pub(super) async fn job_reply(
+    app: &AppState,
+    caller: &Caller,
+    id: &str,
+) -> Result<Response, ApiError> {
     match app.jobs.get(caller, id).await? {
         Some(row) => Ok(json(&JobBody::of(row))),
         None => Err(no_job()),
@@ -275,7 +279,7 @@ async fn get_job_outputs(
 
 /// Asks a job to end.
 #[utoipa::path(post, path = "/api/jobs/{job_id}/cancel", tag = "jobs", params(("job_id" = String, Path)),
-    responses((status = 200, body = BackgroundJob), (status = 404, body = Refusal)))]
+    responses((status = 200, body = BackgroundJob), (status = 404, body = Refusal), (status = 503, body = Refusal), (status = 507, body = Refusal)))]
 async fn cancel_job(
     State(app): State<AppState>,
     caller: Caller,
@@ -306,7 +310,7 @@ struct CancelledJobs {
 
 /// Asks every job of a workflow to end.
 #[utoipa::path(post, path = "/api/jobs/workflow/{workflow_id}/cancel", tag = "jobs", params(("workflow_id" = String, Path)),
-    responses((status = 200, body = CancelledJobs)))]
+    responses((status = 200, body = CancelledJobs), (status = 503, body = Refusal), (status = 507, body = Refusal)))]
 async fn cancel_workflow_jobs(
     State(app): State<AppState>,
     caller: Caller,
@@ -325,7 +329,7 @@ async fn pause_job(
     Path(job_id): Path,
 ) -> Result<Response, ApiError> {
     let row = app.jobs.get(&caller, &job_id).await?.ok_or_else(no_job)?;
-    if !app.jobs.pause(&caller, &job_id).await {
+    if !app.jobs.pause(&caller, &job_id).await? {
         let text = format!(
             "only a job at work can be paused, this one is {}",
             row.status
@@ -339,7 +343,7 @@ async fn pause_job(
 /// Lets a suspended or paused job go on.
 #[utoipa::path(post, path = "/api/jobs/{job_id}/resume", tag = "jobs", params(("job_id" = String, Path)), request_body = Option<ResumeJob>,
     responses((status = 200, body = JobBody), (status = 404, body = Refusal), (status = 409, body = Refusal),
-        (status = 422, body = Refusal), (status = 503, body = Refusal)))]
+        (status = 422, body = Refusal), (status = 503, body = Refusal), (status = 507, body = Refusal)))]
 async fn resume_job(
     State(app): State<AppState>,
     caller: Caller,
@@ -357,15 +361,13 @@ async fn resume_job(
             msg,
         )]));
     }
-    app.jobs
-        .resume(&caller, &job_id, data.map(Value::from))
-        .await?;
+    app.jobs.resume(&caller, &job_id, data).await?;
     job_reply(&app, &caller, &job_id).await
 }
 
 /// Starts a new job that does again what an ended one did.
 #[utoipa::path(post, path = "/api/jobs/{job_id}/retry", tag = "jobs", params(("job_id" = String, Path)),
-    responses((status = 200, body = JobBody), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 503, body = Refusal)))]
+    responses((status = 200, body = JobBody), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 503, body = Refusal), (status = 507, body = Refusal)))]
 async fn retry_job(
     State(app): State<AppState>,
     caller: Caller,

@@ -57,7 +57,7 @@ impl Page {
 }
 
 /// The hash of each inline block, as the policy names them.
-fn hashes(html: &str, open: &str, close: &str) -> String {
+pub(super) fn hashes(html: &str, open: &str, close: &str) -> String {
     let blocks = html
         .split(open)
         .skip(1)

@@ -16,10 +16,11 @@ use super::{ApiError, pages};
 use crate::services::{Site, SiteFile};
 
 /// First parts of paths that belong to the server: nothing below them is ever a file of the UI or an extension.
-pub(crate) const RESERVED: [&str; 20] = [
+pub(crate) const RESERVED: [&str; 21] = [
     "admin",
     "api",
     "api-demo.html",
+    "approve",
     "chat",
     "collections",
     "docs",

@@ -33,6 +33,7 @@ use journal::JobJournal;
 use nested::{Nests, WorkflowsInside};
 use queue::{Ask, Queue};
 
+mod approval;
 mod attempt;
 mod detached;
 mod journal;
@@ -40,11 +41,14 @@ mod nested;
 mod queue;
 mod recovery;
 
+pub(crate) use approval::{Approval, LINK_SECONDS, LINK_SECONDS_MOST, LinkError, Question};
 pub(crate) use queue::Limits;
 pub(crate) use recovery::{Recovery, ResumeError, RetryError};
 
-/// Largest parameters that are kept with a job.
-const PARAMS_KEPT: usize = 4 << 20;
+/// Largest parameters that are kept with a job: all that a request can bring.
+const PARAMS_KEPT: usize = 48 << 20;
+/// The note of a job that may run beside other runs of its workflow, for whoever takes it up.
+const CONCURRENT: &str = r#"{"concurrent":true}"#;
 /// A run that nobody was told of and that ends within this time is stored with one commit instead of two.
 const QUICK: Duration = Duration::from_millis(2);
 /// Message numbers the first attempt at a job may give out before the store has to know of more.
@@ -149,6 +153,7 @@ pub(crate) struct JobServiceParts {
     pub(crate) changes: Changes,
     pub(crate) feeds: Feeds,
     pub(crate) limits: Limits,
+    pub(crate) recovery: Recovery,
 }
 
 struct Inner {
@@ -160,6 +165,8 @@ struct Inner {
     changes: Changes,
     feeds: Feeds,
     queue: Queue,
+    /// Progress is kept for a process that takes the jobs up.
+    steady: bool,
     cache: Arc<ResultCache>,
     tasks: TaskTracker,
     running: Mutex<HashMap<Arc<str>, Arc<Live>>>,
@@ -213,6 +220,7 @@ impl JobService {
                 changes: parts.changes,
                 feeds: parts.feeds,
                 queue: Queue::new(parts.limits),
+                steady: parts.recovery == Recovery::Resume,
                 cache: Arc::default(),
                 tasks: TaskTracker::new(),
                 running: Mutex::default(),
@@ -278,6 +286,7 @@ impl JobService {
             .running()
             .values()
             .filter(|live| *live.subject.user_id == *caller.user_id)
+            .filter(|live| !live.feed.as_ref().is_some_and(|f| f.is_closed()))
             .map(|live| ActiveJob {
                 job_id: live.subject.job_id.clone(),
                 workflow_id: live.subject.workflow_id.clone(),
@@ -334,6 +343,7 @@ impl JobService {
 
     /// Asks a job to end; `false` when the caller has no such job or it has ended.
     pub(crate) async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<bool, StoreError> {
+        self.between(caller, job_id).await?;
         if let Some(live) = self.live(caller, job_id) {
             live.cancel();
             return Ok(true);
@@ -436,11 +446,12 @@ impl JobService {
     }
 
     /// Asks a job to begin no more nodes; `false` when the caller has no such job at work.
-    pub(crate) async fn pause(&self, caller: &Caller, job_id: &str) -> bool {
+    pub(crate) async fn pause(&self, caller: &Caller, job_id: &str) -> Result<bool, StoreError> {
+        self.between(caller, job_id).await?;
         let live = self.live(caller, job_id);
         match live.as_ref().and_then(|live| live.commands.as_ref()) {
-            Some(orders) => orders.send(Command::Pause).await.is_ok(),
-            None => false,
+            Some(orders) => Ok(orders.send(Command::Pause).await.is_ok()),
+            None => Ok(false),
         }
     }
 
@@ -461,24 +472,36 @@ impl JobService {
     /// process to go on; a run without a journal of its own is cancelled.
     pub(crate) async fn shut_down(&self, grace: Duration) {
         self.0.tasks.close();
+        // Those that stand still or wait in line have nothing to finish.
+        self.0.release(|live| {
+            let status = live.feed.as_ref().and_then(|f| f.status());
+            matches!(status, Some(JobStatus::Paused | JobStatus::Queued))
+        });
         if tokio::time::timeout(grace, self.0.tasks.wait())
             .await
             .is_err()
         {
-            let left: Vec<Arc<Live>> = self.0.running().values().cloned().collect();
+            let left = self.0.release(|_| true);
             tracing::warn!(
-                jobs = left.len(),
+                jobs = left,
                 "jobs are still at work; they go on after the next start"
             );
-            for live in left {
-                match &live.commands {
-                    Some(orders) => drop(orders.try_send(Command::Release)),
-                    None => live.cancel(),
-                }
-            }
             let _ = tokio::time::timeout(Duration::from_secs(4), self.0.tasks.wait()).await;
         }
     }
+}
+
+/// Whether what failed may succeed later without anybody doing anything else.
+fn passes(e: &StoreError) -> bool {
+    matches!(
+        e,
+        StoreError::NoRoom { .. }
+            | StoreError::ReadOnly { .. }
+            | StoreError::File { .. }
+            | StoreError::Busy { .. }
+            | StoreError::QueueFull
+            | StoreError::Sql { .. }
+    )
 }
 
 /// Runs a plan, or fails as the plan did.
@@ -501,6 +524,18 @@ impl Inner {
     fn told(&self, user_id: &str, happened: Happened, job_id: &str) {
         self.changes
             .tell(user_id, happened, "job", job_id, String::new);
+    }
+
+    /// Tells jobs to let go, or to end if they have no journal of their own; answers how many.
+    fn release(&self, which: impl Fn(&Live) -> bool) -> usize {
+        let live: Vec<Arc<Live>> = self.running().values().cloned().collect();
+        let chosen = live.iter().filter(|live| which(live));
+        chosen
+            .map(|live| match &live.commands {
+                Some(orders) => drop(orders.try_send(Command::Release)),
+                None => live.cancel(),
+            })
+            .count()
     }
 
     /// Stores the job and hands its attempt to a task.
@@ -548,7 +583,7 @@ impl Inner {
             .insert(live.subject.job_id.clone(), live.clone());
         let graph = start.workflow.graph.clone();
         let id = live.subject.job_id.clone();
-        let journal = JobJournal::new(self.store.clone(), id, graph);
+        let journal = JobJournal::new(self.store.clone(), id, graph, self.steady);
         let attempt = Attempt {
             inner: self.clone(),
             live: live.clone(),
@@ -558,6 +593,7 @@ impl Inner {
             orders,
             journal: Arc::new(journal),
             resume: None,
+            pause_asked: false,
         };
         self.tasks.spawn(attempt.see_through());
         Ok((live, watch))
@@ -568,6 +604,13 @@ impl Inner {
         let mut job = NewJob::new(&id, &start.caller.user_id, &start.workflow.id, now_micros());
         job.status = nodetool_store::JobStatus::Running;
         job.execution_strategy = Some("threaded".into());
+        if start.concurrent {
+            job.metadata = Some(CONCURRENT.into());
+        }
+        if start.workflow.id.is_empty() {
+            // There is no workflow to find it in.
+            job.graph.clone_from(&start.workflow.graph);
+        }
         if start.assets != AssetMode::Python {
             job.assets = Some(recovery::asset_word(start.assets).into());
         }
@@ -586,7 +629,7 @@ impl Inner {
     }
 
     /// A run of a job: journaled, so that it can be taken up again, and with what an earlier attempt left behind.
-    fn runner(
+    async fn runner(
         &self,
         start: &mut StartRun,
         job_id: Arc<str>,
@@ -605,10 +648,10 @@ impl Inner {
             resume,
             ..RunOptions::default()
         };
-        self.runner_with(start, job_id, events, 0, options)
+        self.runner_with(start, job_id, events, 0, options).await
     }
 
-    fn runner_with(
+    async fn runner_with(
         &self,
         start: &StartRun,
         job_id: Arc<str>,
@@ -630,7 +673,7 @@ impl Inner {
             depth,
             services,
             variables: Variables::default(),
-            workspace: Some(self.workspace.clone()),
+            workspace: self.workspace_of(start).await,
             events,
         });
         let runner = start
@@ -642,19 +685,36 @@ impl Inner {
         (runner, cx)
     }
 
+    /// The folder a run may touch: its workflow's own or the server's. None when it cannot be told.
+    async fn workspace_of(&self, start: &StartRun) -> Option<std::path::PathBuf> {
+        let Some(id) = &start.workflow.workspace_id else {
+            return Some(self.workspace.clone());
+        };
+        match self.store.get_workspace(&start.caller.user_id, id).await {
+            Ok(Some(row)) => Some(row.path.into()),
+            Ok(None) => Some(self.workspace.clone()),
+            Err(e) => {
+                tracing::error!(workspace.id = %id, error = %e, "a workspace could not be read; the run goes without");
+                None
+            }
+        }
+    }
+
     /// A run nobody listens to. Its row is written when it ends, or after [`QUICK`] if it takes longer.
     async fn run_quietly(&self, mut start: StartRun) -> Result<RunOutcome, RunError> {
         let job = self.prepare(&start);
         let id = job.id.clone();
         let graph = start.workflow.graph.clone();
-        let journal = JobJournal::new(self.store.clone(), id.as_str().into(), graph);
+        let journal = JobJournal::new(self.store.clone(), id.as_str().into(), graph, self.steady);
         let journal = Arc::new(journal);
-        let (runner, cx) = self.runner(
-            &mut start,
-            id.as_str().into(),
-            Arc::new(Unheard),
-            Some((journal.clone(), None)),
-        );
+        let (runner, cx) = self
+            .runner(
+                &mut start,
+                id.as_str().into(),
+                Arc::new(Unheard),
+                Some((journal.clone(), None)),
+            )
+            .await;
         let live = Arc::new(Live {
             subject: Subject {
                 job_id: cx.job_id.clone(),
@@ -720,3 +780,6 @@ impl Drop for Unlist<'_> {
         self.inner.running().remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub(crate) struct Loaded {
     pub(crate) plan: Result<Arc<Plan>, PlanError>,
     /// Title and type of each node by id, to tell faults.
     pub(crate) titles: HashMap<Arc<str>, (String, String)>,
+    /// The folder its runs may touch, where it has one of its own.
+    pub(crate) workspace_id: Option<String>,
     /// The graph as JSON, for the job that keeps it.
     pub(crate) graph: Option<Arc<str>>,
 }
@@ -384,13 +386,11 @@ impl WorkflowService {
         };
         let row = self.get(caller, id).await?;
         let graph = read_graph(&row.id, &row.graph)?;
-        let loaded = Arc::new(self.plan(
-            row.id.as_str().into(),
-            row.user_id,
-            row.access == "public",
-            &graph,
-            Some(row.graph),
-        ));
+        let id: Arc<str> = row.id.as_str().into();
+        let public = row.access == "public";
+        let mut loaded = self.plan(id, row.user_id, public, &graph, Some(row.graph));
+        loaded.workspace_id = row.workspace_id;
+        let loaded = Arc::new(loaded);
         let mut plans = self.plans();
         if plans.writes == writes {
             if plans.by_id.len() >= PLANS_KEPT
@@ -411,19 +411,26 @@ impl WorkflowService {
     }
 
     /// A graph that is not stored, planned.
-    pub(crate) fn plan_graph(&self, caller: &Caller, graph: &Graph) -> Arc<Loaded> {
-        self.plan_graph_of("".into(), caller, graph)
+    pub(crate) fn plan_graph(&self, caller: &Caller, graph: &Graph) -> Loaded {
+        let text = to_json(graph).into();
+        self.plan("".into(), caller.user_id.clone(), false, graph, Some(text))
     }
 
-    /// A graph a job kept, planned; `id` is the workflow it was taken from.
-    pub(crate) fn plan_graph_of(
+    /// A graph that stands for a stored workflow, planned: its runs carry the workflow's id and use its folder.
+    pub(crate) async fn plan_graph_of(
         &self,
         id: Arc<str>,
         caller: &Caller,
         graph: &Graph,
-    ) -> Arc<Loaded> {
-        let text = to_json(graph).into();
-        Arc::new(self.plan(id, caller.user_id.clone(), false, graph, Some(text)))
+    ) -> Result<Arc<Loaded>, WorkflowError> {
+        let mut loaded = self.plan_graph(caller, graph);
+        if !id.is_empty() {
+            let stored = self.store.get_workflow(&id).await?;
+            let own = stored.filter(|row| row.user_id == caller.user_id);
+            loaded.workspace_id = own.and_then(|row| row.workspace_id);
+            loaded.id = id;
+        }
+        Ok(Arc::new(loaded))
     }
 
     fn plan(
@@ -452,6 +459,7 @@ impl WorkflowService {
             public,
             plan,
             titles,
+            workspace_id: None,
             graph: text,
         }
     }

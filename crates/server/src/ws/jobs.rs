@@ -200,7 +200,10 @@ async fn run_job(socket: &Socket, command: &Command) -> Result<(), Value> {
         (Some(graph), id) => {
             // Its messages carry the id of the workflow it stands for.
             let id = id.clone().unwrap_or_default();
-            parts.workflows.plan_graph_of(id, &socket.caller, &graph)
+            let planned = parts.workflows.plan_graph_of(id, &socket.caller, &graph);
+            planned
+                .await
+                .map_err(|e| command.internal("a workflow could not be read", &e))?
         }
         (None, Some(id)) => match parts.workflows.load(&socket.caller, id).await {
             Ok(workflow) => workflow,
@@ -290,7 +293,8 @@ async fn pause_job(socket: &Socket, command: &Command) -> Result<(), Value> {
     let workflow_id = workflow_of(socket, command, &job_id);
     let _held = socket.outgoing.hold(&job_id);
     let jobs = &socket.sockets.0.parts.jobs;
-    if !jobs.pause(&socket.caller, &job_id).await {
+    let paused = jobs.pause(&socket.caller, &job_id).await;
+    if !paused.map_err(|e| command.internal("a job could not be paused", &e))? {
         return Err(command.refuse(object([
             ("error", GONE.into()),
             ("job_id", (&*job_id).into()),

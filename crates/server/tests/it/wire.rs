@@ -29,6 +29,7 @@ mod shared;
 mod snapshots;
 mod storage;
 mod streams;
+mod survival;
 mod threads;
 mod triggers;
 mod versions;

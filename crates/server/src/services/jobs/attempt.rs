@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::journal::JobJournal;
 use super::queue::Ticket;
-use super::{Inner, Live, StartRun, execute};
+use super::{Inner, Live, StartRun, execute, passes};
 use crate::services::feeds::{Feed, LogLine};
 use crate::services::{Happened, explicit_types};
 
@@ -23,6 +23,10 @@ const TOLD_EVERY: Duration = Duration::from_millis(100);
 
 /// How long to wait before trying a failed write again.
 const TRY_AGAIN: Duration = Duration::from_millis(250);
+/// How long the end of a job is tried to be stored before it is told that it could not be.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+/// What is told then.
+const NOT_STORED: &str = "The result could not be stored";
 /// How long nodes at work may take to let go when the server ends.
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 /// Largest result that is kept with its job.
@@ -50,11 +54,13 @@ pub(super) struct Attempt {
     pub(super) journal: Arc<JobJournal>,
     /// What an earlier attempt left behind.
     pub(super) resume: Option<Resume>,
+    /// It was told to pause before it had its turn.
+    pub(super) pause_asked: bool,
 }
 
 /// How an attempt is over.
 enum Over {
-    Ended(RunOutcome),
+    Ended(Box<RunOutcome>),
     /// It stopped in the middle, for another process to go on.
     Released,
 }
@@ -64,26 +70,34 @@ impl Attempt {
     pub(super) async fn see_through(mut self) {
         let outcome = match self.take_turn().await {
             Turn::Come => match self.run().await {
-                Over::Ended(outcome) => outcome,
+                Over::Ended(outcome) => *outcome,
                 Over::Released => return self.release().await,
             },
             Turn::Cancelled => RunOutcome::cancelled(),
             Turn::Released => return self.release().await,
         };
-        let stored = self.store_end(&outcome).await;
-        self.inner.running().remove(&self.live.subject.job_id);
+        let mut outcome = self.or_cancelled(outcome);
+        let mut stored = self.store_end_in_time(&outcome).await;
+        if outcome.suspended.is_some() {
+            outcome = self.or_cancelled(outcome);
+            if outcome.suspended.is_none() {
+                stored = self.store_end_in_time(&outcome).await;
+            }
+        }
         // Whoever hears of the end may start the next one without waiting.
         self.place = None;
         let subject = &self.live.subject;
         let mut update =
             outcome.closing_update(subject.job_id.clone(), subject.workflow_id.clone());
-        if let Err(e) = stored {
+        if let Err(e) = &stored {
             tracing::error!(job.id = %subject.job_id, error = %e, "the end of a job could not be stored");
             update.status = JobStatus::Failed;
-            update.error = Some("The result could not be stored".into());
+            update.error = Some(NOT_STORED.into());
             update.result = None;
         }
-        if let Some((node, reason, _)) = &outcome.suspended {
+        if let Some((node, reason, _)) = &outcome.suspended
+            && stored.is_ok()
+        {
             update.run_state = Some(RunState {
                 suspended_node_id: Some(node.to_string()),
                 suspension_reason: Some(reason.clone()),
@@ -96,8 +110,60 @@ impl Attempt {
         update.validation_issues = self.start.workflow.issues();
         self.feed.emit(JobEvent::JobUpdate(update));
         self.inner.feeds.ended(&self.feed);
+        // Not before: a job that is taken up again writes into the same feed.
+        self.inner.running().remove(&subject.job_id);
         self.inner
             .told(&subject.user_id, Happened::Updated, &subject.job_id);
+        if stored.is_err_and(|e| passes(&e)) {
+            self.store_failure().await;
+        }
+    }
+
+    /// A job that was asked to end while it came to be suspended ends.
+    fn or_cancelled(&self, outcome: RunOutcome) -> RunOutcome {
+        if outcome.suspended.is_some() && self.live.cancelled.is_cancelled() {
+            RunOutcome::cancelled()
+        } else {
+            outcome
+        }
+    }
+
+    /// Stores the end; what stands in the way may pass.
+    async fn store_end_in_time(&self, outcome: &RunOutcome) -> Result<(), StoreError> {
+        let until = Instant::now() + STORE_PATIENCE;
+        loop {
+            match self.store_end(outcome).await {
+                Err(e) if passes(&e) && Instant::now() < until => {
+                    tracing::warn!(job.id = %self.live.subject.job_id, error = %e, "the end of a job could not be stored; trying again");
+                    tokio::time::sleep(TRY_AGAIN).await;
+                }
+                stored => return stored,
+            }
+        }
+    }
+
+    /// Stores what everybody was told of a job whose end could not be stored, as soon as that is possible. A process
+    /// that ends before leaves the job to the next one.
+    async fn store_failure(&self) {
+        let id = &self.live.subject.job_id;
+        while !self.inner.tasks.is_closed() {
+            tokio::time::sleep(TRY_AGAIN).await;
+            let failed = nodetool_store::JobStatus::Failed;
+            let mut end = FinishJob::new(id, Expected::NotEnded, failed, now_micros());
+            end.error = Some(NOT_STORED.into());
+            match self.inner.store.finish_job(end).await {
+                Err(e) if passes(&e) => {}
+                Ok(_) => {
+                    let subject = &self.live.subject;
+                    return self
+                        .inner
+                        .told(&subject.user_id, Happened::Updated, &subject.job_id);
+                }
+                Err(e) => {
+                    return tracing::error!(job.id = %id, error = %e, "the failure of a job could not be stored");
+                }
+            }
+        }
     }
 
     async fn store_end(&self, outcome: &RunOutcome) -> Result<(), StoreError> {
@@ -120,13 +186,13 @@ impl Attempt {
                 tracing::error!(job.id = %id, error = %e, "a job could not be left for later");
             }
         }
-        self.inner.running().remove(id);
         self.feed.emit(JobEvent::Error {
             message: "The server is going away; the job goes on when it is back".into(),
             thread_id: None,
             workflow_id: Some(self.live.subject.workflow_id.clone()),
         });
         self.inner.feeds.ended(&self.feed);
+        self.inner.running().remove(id);
     }
 
     /// Waits in line.
@@ -145,8 +211,10 @@ impl Attempt {
             tokio::select! {
                 biased;
                 () = live.cancelled.cancelled() => return Turn::Cancelled,
-                Some(order) = self.orders.recv() => if order == Command::Release {
-                    return Turn::Released;
+                Some(order) = self.orders.recv() => match order {
+                    Command::Pause => self.pause_asked = true,
+                    Command::Unpause => self.pause_asked = false,
+                    Command::Release => return Turn::Released,
                 },
                 // The ticket keeps the sender there.
                 _ = turn.wait_for(|at| *at == 0) => break,
@@ -183,12 +251,15 @@ impl Attempt {
     async fn run(&mut self) -> Over {
         let (feed, live, journal) = (self.feed.clone(), self.live.clone(), self.journal.clone());
         let resumed = self.resume.is_some();
-        let (runner, cx) = self.inner.runner(
-            &mut self.start,
-            live.subject.job_id.clone(),
-            feed.clone(),
-            Some((journal.clone(), self.resume.take())),
-        );
+        let (runner, cx) = self
+            .inner
+            .runner(
+                &mut self.start,
+                live.subject.job_id.clone(),
+                feed.clone(),
+                Some((journal.clone(), self.resume.take())),
+            )
+            .await;
         let handle = runner.as_ref().map(Runner::handle);
         if let Some(handle) = &handle {
             live.made(handle.clone());
@@ -201,6 +272,10 @@ impl Attempt {
         let run = journal.keep_while(execute(runner, &workflow, &cx));
         tokio::pin!(run);
         let mut pause = Pause::None;
+        if let Some(handle) = handle.as_ref().filter(|_| self.pause_asked) {
+            handle.pause();
+            pause = Pause::Asked;
+        }
         let outcome = loop {
             tokio::select! {
                 biased;
@@ -221,7 +296,10 @@ impl Attempt {
                         }
                         Command::Release => {
                             handle.pause();
-                            let _ = tokio::time::timeout(RELEASE_GRACE, handle.settled()).await;
+                            let settled = tokio::time::timeout(RELEASE_GRACE, handle.settled());
+                            if settled.await.is_ok() && pause == Pause::Asked {
+                                self.stand_still().await;
+                            }
                             return Over::Released;
                         }
                     }
@@ -239,7 +317,7 @@ impl Attempt {
                 workflow_id: Some(cx.workflow_id.clone()),
             });
         }
-        Over::Ended(outcome)
+        Over::Ended(Box::new(outcome))
     }
 
     /// The pause is reached: no node is at work any more.

@@ -4,7 +4,7 @@
 //! Nodes tell the journal without waiting; it is written in batches once the job is old enough to be worth it. Only an
 //! execution with effects waits until its beginning is on disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,11 +21,17 @@ const CHECKPOINT_AFTER: Duration = Duration::from_millis(250);
 const GATHER: Duration = Duration::from_millis(50);
 /// The number under which a record is about the whole node.
 const WHOLE_NODE: i64 = -1;
+/// What one write holds at most: records, and about their bytes.
+const WRITTEN: (usize, usize) = (1000, 16 << 20);
+/// How many executions with effects are kept in memory where progress is not written all the time.
+const KEPT_BACK: usize = 128;
 
 /// The journal of one attempt.
 pub(super) struct JobJournal {
     store: Store,
     job_id: Arc<str>,
+    /// What is told is written while the run is at work, not only when it stops to be resumed.
+    steady: bool,
     state: Mutex<State>,
     /// One write after the other.
     writing: tokio::sync::Mutex<()>,
@@ -38,6 +44,8 @@ struct State {
     active: bool,
     /// The graph, until it is written with the first records.
     graph: Option<Arc<str>>,
+    /// Nodes that go on with an answer which no execution has used up.
+    answered: HashSet<Arc<str>>,
 }
 
 /// One thing told.
@@ -56,14 +64,21 @@ enum Content {
 
 impl JobJournal {
     /// A journal that writes the graph with its first records.
-    pub(super) fn new(store: Store, job_id: Arc<str>, graph: Option<Arc<str>>) -> Self {
+    pub(super) fn new(
+        store: Store,
+        job_id: Arc<str>,
+        graph: Option<Arc<str>>,
+        steady: bool,
+    ) -> Self {
         JobJournal {
             store,
             job_id,
+            steady,
             state: Mutex::new(State {
                 pending: Vec::new(),
                 active: false,
                 graph,
+                answered: HashSet::new(),
             }),
             writing: tokio::sync::Mutex::default(),
             told: Notify::new(),
@@ -93,6 +108,18 @@ impl JobJournal {
         self.tell(node_id, WHOLE_NODE, status, Content::State(state));
     }
 
+    /// Notes what a suspended node goes on with.
+    pub(super) fn answered(&self, node_id: &Arc<str>, state: Value) {
+        let status = NodeRecordStatus::Started;
+        self.tell(node_id, WHOLE_NODE, status, Content::State(state));
+        self.state().answered.insert(node_id.clone());
+    }
+
+    /// Nodes whose answers an earlier attempt has noted.
+    pub(super) fn expect_answered(&self, nodes: impl IntoIterator<Item = Arc<str>>) {
+        self.state().answered.extend(nodes);
+    }
+
     /// From now on, what is told is written soon.
     pub(super) fn activate(&self) {
         self.state().active = true;
@@ -110,45 +137,60 @@ impl JobJournal {
         }
     }
 
-    /// Writes what was told so far and waits until it is durable.
+    /// Writes what was told so far and waits until it is durable. What could not be written, or whose writing is broken
+    /// off, stays to be written next time, unless it never can be.
     pub(super) async fn flush(&self) -> Result<(), StoreError> {
         let _turn = self.writing.lock().await;
-        let (pending, graph) = {
-            let mut state = self.state();
-            (std::mem::take(&mut state.pending), state.graph.clone())
+        let mut taken = Taken {
+            journal: self,
+            told: std::mem::take(&mut self.state().pending),
         };
-        if pending.is_empty() {
-            return Ok(());
-        }
-        let now = now_micros();
-        let records = pending
-            .into_iter()
-            .filter_map(|told| {
-                let payload = encode(&told.value)?;
-                Some(NodeRecord {
+        while !taken.told.is_empty() {
+            let now = now_micros();
+            let (mut records, mut bytes, mut count) = (Vec::new(), 0, 0);
+            for told in taken.told.iter().take(WRITTEN.0) {
+                if bytes >= WRITTEN.1 {
+                    break;
+                }
+                count += 1;
+                let Some(payload) = encode(&told.value) else {
+                    continue;
+                };
+                bytes += payload.len();
+                records.push(NodeRecord {
                     run_id: self.job_id.to_string(),
                     node_id: told.node_id.to_string(),
                     invocation: told.invocation,
                     status: told.status,
                     payload,
                     updated_at: now,
-                })
-            })
-            .collect();
-        let job = CheckpointJob {
-            graph,
-            event_seq: None,
-            heartbeat_at: now,
-        };
-        self.store
-            .save_node_records(&self.job_id, records, job)
-            .await?;
-        self.state().graph = None;
+                });
+            }
+            let graph = self.state().graph.clone();
+            let job = CheckpointJob {
+                graph,
+                event_seq: None,
+                heartbeat_at: now,
+            };
+            let saved = self
+                .store
+                .save_node_records(&self.job_id, records, job)
+                .await;
+            if saved.as_ref().is_err_and(super::passes) {
+                return saved;
+            }
+            taken.told.drain(..count);
+            saved?;
+            self.state().graph = None;
+        }
         Ok(())
     }
 
     /// Sees a run to its end and writes what it tells once it is old enough.
     pub(super) async fn keep_while<T>(&self, run: impl Future<Output = T>) -> T {
+        if !self.steady {
+            return run.await;
+        }
         tokio::pin!(run);
         let old = tokio::time::sleep(CHECKPOINT_AFTER);
         tokio::pin!(old);
@@ -173,12 +215,48 @@ impl JobJournal {
         }
     }
 
-    async fn flush_for(&self, node_id: &str) -> Result<(), NodeError> {
+    /// Writes what is told of an execution with effects before it goes on.
+    async fn flush_for(&self, node_id: &str, fault: &'static str) -> Result<(), NodeError> {
+        if !self.steady {
+            // It is needed only when the job stops to be resumed, but must not grow for ever.
+            let many = self.state().pending.len() >= KEPT_BACK;
+            if many {
+                self.write().await;
+            }
+            return Ok(());
+        }
         self.state().active = true;
         self.flush().await.map_err(|e| {
             tracing::error!(job.id = %self.job_id, node.id = %node_id, error = %e, "a journal could not be written");
-            NodeError::new("What this node does could not be noted; it was not done")
+            NodeError::new(fault)
         })
+    }
+
+    /// An execution did not begin after all.
+    fn take_back(&self, node_id: &str, n: i64) {
+        let is_it = |told: &Told| {
+            *told.node_id == *node_id
+                && told.invocation == n
+                && told.status == NodeRecordStatus::Started
+        };
+        self.state().pending.retain(|told| !is_it(told));
+    }
+}
+
+/// What is being written; what is left of it is told again.
+struct Taken<'a> {
+    journal: &'a JobJournal,
+    told: Vec<Told>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.told.is_empty() {
+            return;
+        }
+        let mut state = self.journal.state();
+        let later = std::mem::replace(&mut state.pending, std::mem::take(&mut self.told));
+        state.pending.extend(later);
     }
 }
 
@@ -212,8 +290,12 @@ impl Journal for JobJournal {
     ) -> BoxFuture<'a, Result<(), NodeError>> {
         Box::pin(async move {
             let started = NodeRecordStatus::Started;
-            self.tell(node_id, n.cast_signed(), started, Content::Nothing);
-            self.flush_for(node_id).await
+            let n = n.cast_signed();
+            self.tell(node_id, n, started, Content::Nothing);
+            let fault = "What this node does could not be noted; it was not done";
+            self.flush_for(node_id, fault)
+                .await
+                .inspect_err(|_| self.take_back(node_id, n))
         })
     }
 
@@ -231,15 +313,31 @@ impl Journal for JobJournal {
                 finished,
                 Content::Emitted(emitted),
             );
-            self.flush_for(node_id).await
+            if self.state().answered.remove(node_id) {
+                // The answer was for this execution; another one asks for its own.
+                let used = NodeRecordStatus::Suspended;
+                self.tell(node_id, WHOLE_NODE, used, Content::Nothing);
+            }
+            let fault = "What this node did could not be noted";
+            self.flush_for(node_id, fault).await
         })
     }
 }
 
-/// What an earlier attempt left behind, ready for the engine. A record that cannot be read is an error: going on
-/// without it would do again what was done.
-pub(super) fn resume_of(records: Vec<NodeRecord>) -> Result<Resume, rmp_serde::decode::Error> {
-    let mut resume = Resume::default();
+/// What an earlier attempt left behind.
+#[derive(Default)]
+pub(super) struct Left {
+    /// Ready for the engine.
+    pub(super) resume: Resume,
+    /// The states of nodes that wait for an answer.
+    pub(super) waiting: HashMap<Arc<str>, Value>,
+}
+
+/// Reads what an earlier attempt left behind. A record that cannot be read is an error: going on without it would do
+/// again what was done.
+pub(super) fn left_behind(records: Vec<NodeRecord>) -> Result<Left, rmp_serde::decode::Error> {
+    let mut left = Left::default();
+    let resume = &mut left.resume;
     let mut effects: HashMap<Arc<str>, Vec<(i64, EffectState)>> = HashMap::new();
     for record in records {
         let node_id: Arc<str> = record.node_id.as_str().into();
@@ -248,7 +346,13 @@ pub(super) fn resume_of(records: Vec<NodeRecord>) -> Result<Resume, rmp_serde::d
                 let emitted = rmp_serde::from_slice(&record.payload)?;
                 resume.finished.insert(node_id, emitted);
             }
+            // An answer that was used up.
+            (WHOLE_NODE, NodeRecordStatus::Suspended) if record.payload.is_empty() => {}
             (WHOLE_NODE, NodeRecordStatus::Suspended) => {
+                let state = rmp_serde::from_slice(&record.payload)?;
+                left.waiting.insert(node_id, state);
+            }
+            (WHOLE_NODE, NodeRecordStatus::Started) => {
                 let state = rmp_serde::from_slice(&record.payload)?;
                 resume.states.insert(node_id, state);
             }
@@ -269,5 +373,5 @@ pub(super) fn resume_of(records: Vec<NodeRecord>) -> Result<Resume, rmp_serde::d
         let executions = executions.into_iter().map(|(_, state)| state).collect();
         resume.effects.insert(node_id, executions);
     }
-    Ok(resume)
+    Ok(left)
 }

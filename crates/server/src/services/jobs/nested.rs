@@ -120,7 +120,9 @@ impl Workflows for WorkflowsInside {
                 ..RunOptions::default()
             };
             let job_id = cx.run.job_id.clone();
-            let (runner, run_cx) = inner.runner_with(&start, job_id, sink, depth, options);
+            let (runner, run_cx) = inner
+                .runner_with(&start, job_id, sink, depth, options)
+                .await;
             let outcome = super::execute(runner, &start.workflow, &run_cx).await;
             if let Some(error) = outcome.error {
                 return Err(NodeError::new(error));

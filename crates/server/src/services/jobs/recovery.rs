@@ -1,19 +1,27 @@
 //! Taking up jobs again: after a restart, when a node that waited gets its answer, when a pause ends.
 
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use nodetool_engine::{AssetMode, Decision, Resume};
+use nodetool_engine::{AssetMode, Decision};
 use nodetool_protocol::{Graph, JobStatus, Map, Value};
-use nodetool_store::{Expected, FinishJob, JobPayload, JobRow, StoreError, now_micros};
+use nodetool_store::{
+    Expected, FinishJob, INTERRUPTED_ERROR, JobPayload, JobRow, StatusChange, StoreError,
+    now_micros,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Attempt, Command};
-use super::journal::{JobJournal, resume_of};
+use super::journal::{JobJournal, left_behind};
 use super::queue::Ask;
 use super::{FIRST_NUMBERS, Inner, JobService, Live, StartRun};
 use crate::services::feeds::{Feed, Subject};
 use crate::services::{Caller, Happened, Loaded};
+
+/// How long a job that is between two states is waited for, and how often it is looked at.
+const BETWEEN: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Told when a job cannot be taken up again (engine spec 5.9).
 const CANNOT_RESUME: &str = "Recovery failed: could not resume execution";
@@ -50,7 +58,12 @@ impl JobService {
     pub(crate) async fn recover(&self, recovery: Recovery) -> Result<usize, StoreError> {
         if recovery == Recovery::Fail {
             let dead = nodetool_store::DeadOwner::SilentSince(now_micros());
-            return self.0.store.fail_interrupted_jobs(dead, now_micros()).await;
+            let failed = self
+                .0
+                .store
+                .fail_interrupted_jobs(dead, now_micros())
+                .await?;
+            return Ok(failed + self.0.fail_left().await?);
         }
         let mut taken = 0;
         for job in self.0.store.unfinished_jobs().await? {
@@ -58,7 +71,7 @@ impl JobService {
                 Ok(job) => job,
                 Err((id, e)) => {
                     tracing::error!(job.id = %id, error = %e, "a job cannot be read and is given up");
-                    self.0.give_up(&id).await;
+                    self.0.give_up(&id, CANNOT_RESUME).await;
                     continue;
                 }
             };
@@ -70,7 +83,7 @@ impl JobService {
             taken += 1;
             if let Err(e) = self.0.take_up(row, payload, None).await {
                 tracing::error!(job.id = %id, error = %e, "a job cannot be taken up again and is given up");
-                self.0.give_up(&id).await;
+                self.0.give_up(&id, CANNOT_RESUME).await;
             }
         }
         Ok(taken)
@@ -86,6 +99,7 @@ impl JobService {
         if self.0.tasks.is_closed() {
             return Err(ResumeError::ShuttingDown);
         }
+        self.between(caller, job_id).await?;
         if let Some(live) = self.live(caller, job_id) {
             let (Some(feed), Some(orders)) = (&live.feed, &live.commands) else {
                 return Err(ResumeError::NotResumable("running"));
@@ -110,6 +124,30 @@ impl JobService {
         let inner = self.0.clone();
         let work = async move { inner.take_up(row, payload, data).await };
         super::Detached::new(&self.0.tasks, work).await
+    }
+
+    /// Waits while a job that stops, or has just begun, is not yet where its row says.
+    pub(super) async fn between(&self, caller: &Caller, job_id: &str) -> Result<(), StoreError> {
+        use nodetool_store::JobStatus::{Paused, Suspended};
+        let until = Instant::now() + BETWEEN;
+        while Instant::now() < until {
+            let Some(row) = self.get(caller, job_id).await? else {
+                return Ok(());
+            };
+            let live = self.live(caller, job_id);
+            let feed = live.as_ref().and_then(|live| live.feed.as_ref());
+            let settled = match row.status {
+                Suspended => live.is_none(),
+                status if status.is_terminal() => live.is_none(),
+                Paused => feed.is_none_or(|f| f.status() == Some(JobStatus::Paused)),
+                _ => live.is_some() && !feed.is_some_and(|f| f.is_closed()),
+            };
+            if settled {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// A new job that does again what this one did; with its graph and parameters.
@@ -147,13 +185,33 @@ pub(crate) enum RetryError {
 }
 
 impl Inner {
-    async fn give_up(&self, id: &str) {
+    async fn give_up(&self, id: &str, error: &str) {
         let failed = nodetool_store::JobStatus::Failed;
         let mut end = FinishJob::new(id, Expected::NotEnded, failed, now_micros());
-        end.error = Some(CANNOT_RESUME.into());
+        end.error = Some(error.into());
         if let Err(e) = self.store.finish_job(end).await {
             tracing::error!(job.id = %id, error = %e, "a job that cannot be taken up again could not be marked failed");
         }
+    }
+
+    /// Marks the jobs failed that an earlier process left to be taken up, and those that cannot be read.
+    async fn fail_left(&self) -> Result<usize, StoreError> {
+        let mut failed = 0;
+        for job in self.store.unfinished_jobs().await? {
+            let (id, error) = match job {
+                Ok((row, _)) if row.status == nodetool_store::JobStatus::Recovering => {
+                    (row.id, INTERRUPTED_ERROR)
+                }
+                Ok(_) => continue,
+                Err((id, e)) => {
+                    tracing::error!(job.id = %id, error = %e, "a job cannot be read and is given up");
+                    (id, CANNOT_RESUME)
+                }
+            };
+            self.give_up(&id, error).await;
+            failed += 1;
+        }
+        Ok(failed)
     }
 
     /// What a stored job ran: its own graph where it was kept, its workflow's otherwise.
@@ -167,7 +225,8 @@ impl Inner {
             let graph: Graph = serde_json::from_str(&payload.graph)
                 .map_err(|e| ResumeError::Broken(format!("its graph cannot be read: {e}")))?;
             let id: Arc<str> = row.workflow_id.as_str().into();
-            return Ok(self.workflows.plan_graph_of(id, caller, &graph));
+            let loaded = self.workflows.plan_graph_of(id, caller, &graph).await;
+            return loaded.map_err(|e| ResumeError::Broken(e.to_string()));
         }
         let loaded = self.workflows.load(caller, &row.workflow_id).await;
         loaded.map_err(|e| ResumeError::Broken(e.to_string()))
@@ -187,6 +246,7 @@ impl Inner {
             .map_err(|e| ResumeError::Broken(format!("its parameters cannot be read: {e}")))?;
         let mut start = StartRun::new(caller, workflow, params);
         start.limited = true;
+        start.concurrent = payload.metadata == super::CONCURRENT;
         start.assets = payload
             .assets
             .as_deref()
@@ -208,12 +268,23 @@ impl Inner {
     ) -> Result<Arc<Feed>, ResumeError> {
         let start = self.start_again(&row, &payload).await?;
         let records = self.store.node_records(&row.id).await?;
-        let mut resume = resume_of(records)
+        let left = left_behind(records)
             .map_err(|e| ResumeError::Broken(format!("its journal cannot be read: {e}")))?;
+        let (mut resume, mut waiting) = (left.resume, left.waiting);
+        let noted: Vec<Arc<str>> = resume.states.keys().cloned().collect();
+        let mut answered = None;
         if let Some(node) = &row.suspended_node_id
             && row.status == nodetool_store::JobStatus::Suspended
         {
-            answer(&mut resume, &node.as_str().into(), data)?;
+            let node: Arc<str> = node.as_str().into();
+            let state = waiting.remove(&node).unwrap_or_default();
+            match answer(state, data)? {
+                Answer::State(state) => {
+                    resume.states.insert(node.clone(), state.clone());
+                    answered = Some((node, state));
+                }
+                Answer::Decision(decision) => drop(resume.decisions.insert(node, decision)),
+            }
         }
         let subject = Subject {
             job_id: row.id.as_str().into(),
@@ -240,16 +311,29 @@ impl Inner {
                 }
                 e => e.into(),
             })?;
+        let graph = start.workflow.graph.clone();
+        let id = subject.job_id.clone();
+        let journal = JobJournal::new(self.store.clone(), id, graph, self.steady);
+        journal.expect_answered(noted);
+        if let Some((node, state)) = answered {
+            journal.answered(&node, state);
+            if let Err(e) = journal.flush().await {
+                // Without its answer on disk the job would lose it with this process: it goes on waiting.
+                let suspended = nodetool_store::JobStatus::Suspended;
+                let running = Expected::Status(nodetool_store::JobStatus::Running);
+                let change = StatusChange::new(&row.id, running, suspended, now_micros());
+                self.store.set_job_status(change).await?;
+                return Err(e.into());
+            }
+        }
         let feed = self.feeds.reopen(subject.clone(), given + 1, known);
         let place = self.queue.enter(Ask {
             job_id: subject.job_id.clone(),
             user_id: subject.user_id.clone(),
             workflow_id: subject.workflow_id.clone(),
-            concurrent: true,
+            concurrent: start.concurrent,
         });
         let (commands, orders) = mpsc::channel(8);
-        let graph = start.workflow.graph.clone();
-        let journal = JobJournal::new(self.store.clone(), subject.job_id.clone(), graph);
         let live = Arc::new(Live {
             subject,
             started_at: row.started_at,
@@ -270,30 +354,32 @@ impl Inner {
             orders,
             journal: Arc::new(journal),
             resume: Some(resume),
+            pause_asked: false,
         };
         self.tasks.spawn(attempt.see_through());
         Ok(feed)
     }
 }
 
-/// Puts the answer where the suspended node looks for it.
-fn answer(resume: &mut Resume, node: &Arc<str>, data: Option<Value>) -> Result<(), ResumeError> {
-    let state = resume.states.entry(node.clone()).or_default();
-    let mut merged = state.as_map().cloned().unwrap_or_default();
+/// What a suspended job goes on with.
+#[derive(Debug, PartialEq)]
+enum Answer {
+    State(Value),
+    Decision(Decision),
+}
+
+/// The answer as the suspended node, or the engine, looks for it.
+fn answer(waiting: Value, data: Option<Value>) -> Result<Answer, ResumeError> {
+    let mut merged = waiting.as_map().cloned().unwrap_or_default();
     if merged.contains_key("in_doubt") {
         let decision = data.as_ref().and_then(|d| d.get("decision")?.as_str());
-        let decision = match decision {
-            Some("again") => Decision::Again,
-            Some("skip") => Decision::Skip,
-            _ => {
-                return Err(ResumeError::BadAnswer(
-                    "this job waits for a decision: resume it with {\"decision\": \"again\"} or {\"decision\": \"skip\"}",
-                ));
-            }
+        return match decision {
+            Some("again") => Ok(Answer::Decision(Decision::Again)),
+            Some("skip") => Ok(Answer::Decision(Decision::Skip)),
+            _ => Err(ResumeError::BadAnswer(
+                "this job waits for a decision: resume it with {\"decision\": \"again\"} or {\"decision\": \"skip\"}",
+            )),
         };
-        resume.decisions.insert(node.clone(), decision);
-        resume.states.remove(node);
-        return Ok(());
     }
     match data {
         None | Some(Value::Null) => {}
@@ -302,8 +388,7 @@ fn answer(resume: &mut Resume, node: &Arc<str>, data: Option<Value>) -> Result<(
             merged.insert("data".into(), other);
         }
     }
-    *state = merged.into();
-    Ok(())
+    Ok(Answer::State(merged.into()))
 }
 
 /// The words for how asset references leave a run, as the row holds them.

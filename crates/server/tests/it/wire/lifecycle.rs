@@ -83,37 +83,47 @@ async fn a_run_that_ends_in_time_is_answered_and_stored_while_the_server_stops()
 }
 
 #[tokio::test]
-async fn a_run_that_takes_longer_is_cancelled_answered_and_stored() {
-    for streamed in [false, true] {
-        let server = TestServer::start_with(&["--shutdown-seconds", "1"]);
-        let client = server.client();
-        let id = client.save(&waiting(600.0)).await;
-        if streamed {
-            let mut stream = client.run_lines(&id, &json!({})).await;
-            stream.line().await.unwrap();
-            server.terminate();
-            let lines = stream.lines().await;
-            let [.., closing, last] = &lines[..] else {
-                panic!("{lines:?}")
-            };
-            assert_eq!(
-                (&closing["status"], &last["type"]),
-                (&json!("cancelled"), &json!("job_failed"))
-            );
-        } else {
-            let mut blocking = run_at_a_distance(&server, &id).await;
-            server.terminate();
-            let answer = blocking.join_next().await.unwrap().unwrap();
-            assert_eq!(answer, (500, json!({ "detail": "The run was cancelled" })));
-        }
-        let (status, log, folder) = server.ended().await;
-        assert!(status.success(), "{log}");
-        assert!(
-            log.contains("cancelling jobs that are still at work"),
-            "{log}"
-        );
-        assert_eq!(job_after(folder, &id).await["status"], "cancelled");
-    }
+async fn a_blocking_run_that_takes_longer_is_cancelled_answered_and_stored() {
+    let server = TestServer::start_with(&["--shutdown-seconds", "1"]);
+    let id = server.client().save(&waiting(600.0)).await;
+    let mut blocking = run_at_a_distance(&server, &id).await;
+    server.terminate();
+    let answer = blocking.join_next().await.unwrap().unwrap();
+    assert_eq!(answer, (500, json!({ "detail": "The run was cancelled" })));
+    let (status, log, folder) = server.ended().await;
+    assert!(
+        status.success() && log.contains("jobs are still at work"),
+        "{log}"
+    );
+    assert_eq!(job_after(folder, &id).await["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_streamed_run_that_takes_longer_says_so_and_goes_on_after_the_next_start() {
+    let server = TestServer::start_with(&["--shutdown-seconds", "1"]);
+    let client = server.client();
+    let id = client.save(&waiting(600.0)).await;
+    let mut stream = client.run_lines(&id, &json!({})).await;
+    stream.line().await.unwrap();
+    server.terminate();
+    let lines = stream.lines().await;
+    let last = lines.last().unwrap();
+    assert_eq!(last["type"], "error", "{lines:?}");
+    assert!(
+        last["message"].as_str().unwrap().contains("going away"),
+        "{last}"
+    );
+    drop(client);
+    let (status, log, folder) = server.ended().await;
+    assert!(status.success(), "{log}");
+    let server = TestServer::start_over(folder, &[]);
+    let jobs = server
+        .client()
+        .get(&format!("/api/jobs?workflow_id={id}"))
+        .await
+        .ok();
+    assert_eq!(jobs["jobs"][0]["status"], "running");
+    assert!(server.log().contains("they go on"), "{}", server.log());
 }
 
 #[tokio::test]
@@ -156,7 +166,7 @@ async fn job_after(folder: std::sync::Arc<tempfile::TempDir>, id: &str) -> Value
 }
 
 #[tokio::test]
-async fn jobs_of_a_server_that_died_are_marked_failed_by_the_next() {
+async fn jobs_of_a_server_that_died_are_marked_failed_by_the_next_that_is_told_to() {
     let server = TestServer::start();
     let client = server.client();
     let (kept, cut) = (
@@ -169,7 +179,7 @@ async fn jobs_of_a_server_that_died_are_marked_failed_by_the_next() {
     let blocking = run_at_a_distance(&server, &client.save(&waiting(600.0)).await).await;
     drop(blocking);
     let folder = server.kill().await;
-    let server = TestServer::start_over(folder, &[]);
+    let server = TestServer::start_over(folder, &["--recovery", "fail"]);
     let client = server.client();
     let jobs = client.get("/api/jobs").await.ok();
     let jobs = jobs["jobs"].as_array().unwrap();
@@ -181,7 +191,7 @@ async fn jobs_of_a_server_that_died_are_marked_failed_by_the_next() {
     }
     let log = server.log();
     assert!(
-        log.contains("jobs of an earlier process were still running"),
+        log.contains("jobs of an earlier process were still at work; they are marked failed"),
         "{log}"
     );
     assert_eq!(

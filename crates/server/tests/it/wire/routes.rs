@@ -67,7 +67,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         (Method::POST, "/api/workflows/x", "GET,HEAD,PUT,DELETE"),
         (Method::GET, "/api/workflows/x/run", "POST"),
         (Method::HEAD, "/api/workflows/x/run/stream", "POST"),
-        (Method::PUT, "/api/jobs", "GET,HEAD"),
+        (Method::PUT, "/api/jobs", "GET,HEAD,POST"),
         (Method::OPTIONS, "/api/workflows", "GET,HEAD,POST"),
         (Method::TRACE, "/ping", "GET,HEAD"),
     ] {
