@@ -240,7 +240,8 @@ impl JobService {
 
     /// Stores the job, starts it or gets it in line; it goes on by itself.
     pub(crate) async fn start(&self, start: StartRun) -> Result<Arc<Feed>, RunError> {
-        let (live, _) = self.begin(start, None).await?;
+        let inner = self.0.clone();
+        let (live, _) = self.detached(inner.begin(start, None)).await?;
         live.feed.clone().ok_or(RunError::ShuttingDown)
     }
 
@@ -250,23 +251,26 @@ impl JobService {
         start: StartRun,
         wake: Arc<Notify>,
     ) -> Result<Followed, RunError> {
-        let (live, watch) = self.begin(start, Some(wake)).await?;
-        let watch = watch.ok_or(RunError::ShuttingDown)?;
-        let live = Some(live);
-        Ok(Followed { watch, live })
+        let inner = self.0.clone();
+        self.detached(async move {
+            let (live, watch) = inner.begin(start, Some(wake)).await?;
+            let watch = watch.ok_or(RunError::ShuttingDown)?;
+            let live = Some(live);
+            // Made here, so that a follower who has gone meanwhile ends the run all the same.
+            Ok(Followed { watch, live })
+        })
+        .await
     }
 
-    async fn begin(
+    /// A caller that goes away while the row is written must not leave a row without a run.
+    async fn detached<T: Send + 'static>(
         &self,
-        start: StartRun,
-        follower: Option<Arc<Notify>>,
-    ) -> Result<(Arc<Live>, Option<Watch>), RunError> {
+        work: impl Future<Output = Result<T, RunError>> + Send + 'static,
+    ) -> Result<T, RunError> {
         if self.0.tasks.is_closed() {
             return Err(RunError::ShuttingDown);
         }
-        let inner = self.0.clone();
-        // A caller that goes away while the row is written must not leave a row without a run.
-        Detached::new(&self.0.tasks, inner.begin(start, follower)).await
+        Detached::new(&self.0.tasks, work).await
     }
 
     /// The messages of all jobs.

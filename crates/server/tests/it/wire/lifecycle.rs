@@ -107,11 +107,16 @@ async fn a_streamed_run_that_takes_longer_says_so_and_goes_on_after_the_next_sta
     stream.line().await.unwrap();
     server.terminate();
     let lines = stream.lines().await;
-    let last = lines.last().unwrap();
-    assert_eq!(last["type"], "error", "{lines:?}");
+    let [.., said, last] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(
+        (&said["type"], &last["type"]),
+        (&json!("error"), &json!("job_failed"))
+    );
     assert!(
-        last["message"].as_str().unwrap().contains("going away"),
-        "{last}"
+        said["message"].as_str().unwrap().contains("going away"),
+        "{said}"
     );
     drop(client);
     let (status, log, folder) = server.ended().await;

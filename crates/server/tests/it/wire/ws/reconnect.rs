@@ -130,7 +130,7 @@ async fn a_job_of_an_earlier_process_is_told_by_its_row() {
     let running = ack["job_id"].as_str().unwrap().to_owned();
     assert_eq!(socket.next().await["status"], "running");
     let folder = server.kill().await;
-    let server = TestServer::start_over(folder, &[]);
+    let server = TestServer::start_over(folder, &["--recovery", "fail"]);
     let mut socket = open(&server, "/ws", Mode::Text).await;
     for (job_id, status) in [(ended, "completed"), (running, "failed")] {
         socket
