@@ -1,4 +1,3 @@
 //! Tests over the whole catalogue.
 
 mod catalogue;
-mod suspension;
