@@ -120,11 +120,16 @@ impl Resume {
 /// The key of the state of a run that waits for a decision.
 pub(crate) const IN_DOUBT: &str = "in_doubt";
 
+/// Bytes after which a record tells the run's sum.
+const PORTION: usize = 32 << 10;
+
 /// What one node, or one execution, has emitted so far.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     emitted: Vec<Emission>,
     bytes: usize,
+    /// Bytes the run's sum does not hold yet: its counter is shared by all nodes, so it is told in portions.
+    untold: usize,
     /// Too much to keep; nothing more is added.
     over: bool,
 }
@@ -137,10 +142,17 @@ impl Record {
         }
         let bytes = weigh(value);
         self.bytes += bytes;
-        let run = of_run.map_or(0, |sum| sum.fetch_add(bytes, Ordering::Relaxed) + bytes);
+        self.untold += bytes;
+        let mut run = 0;
+        if let Some(sum) = of_run
+            && self.untold >= PORTION
+        {
+            run = sum.fetch_add(self.untold, Ordering::Relaxed) + self.untold;
+            self.untold = 0;
+        }
         if self.emitted.len() >= RECORD_VALUES || self.bytes > RECORD_LIMIT || run > RUN_LIMIT {
             if let Some(sum) = of_run {
-                sum.fetch_sub(self.bytes, Ordering::Relaxed);
+                sum.fetch_sub(self.bytes - self.untold, Ordering::Relaxed);
             }
             *self = Record {
                 over: true,

@@ -562,7 +562,7 @@ impl Inner {
                 concurrent: start.concurrent,
             })
         });
-        if place.as_ref().is_some_and(|(_, at)| *at.borrow() > 0) {
+        if place.as_ref().is_some_and(|(_, turn)| !*turn.borrow()) {
             job.status = nodetool_store::JobStatus::Scheduled;
         }
         let started_at = job.started_at;
@@ -598,6 +598,7 @@ impl Inner {
             journal: Arc::new(journal),
             resume: None,
             pause_asked: false,
+            waited: false,
         };
         self.tasks.spawn(attempt.see_through());
         Ok((live, watch))

@@ -17,7 +17,9 @@ use crate::services::feeds::{Feed, LogLine};
 use crate::services::{Happened, explicit_types};
 
 /// A job that gets its turn sooner is not told that it waits.
-const UNTOLD_WAIT: Duration = Duration::from_millis(5);
+const UNTOLD_WAIT: Duration = Duration::from_millis(20);
+/// The row of a job that waited for a moment only still says so until the job is this old; most end before.
+const START_NOTED: Duration = Duration::from_millis(50);
 /// How often a job that waits is told its new position at most.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
 
@@ -49,13 +51,15 @@ pub(super) struct Attempt {
     pub(super) live: Arc<Live>,
     pub(super) feed: Arc<Feed>,
     pub(super) start: StartRun,
-    pub(super) place: Option<(Ticket, watch::Receiver<usize>)>,
+    pub(super) place: Option<(Ticket, watch::Receiver<bool>)>,
     pub(super) orders: mpsc::Receiver<Command>,
     pub(super) journal: Arc<JobJournal>,
     /// What an earlier attempt left behind.
     pub(super) resume: Option<Resume>,
     /// It was told to pause before it had its turn.
     pub(super) pause_asked: bool,
+    /// Its row still says that it waits.
+    pub(super) waited: bool,
 }
 
 /// How an attempt is over.
@@ -197,13 +201,13 @@ impl Attempt {
 
     /// Waits in line.
     async fn take_turn(&mut self) -> Turn {
-        let Some((_, position)) = &self.place else {
+        let Some((ticket, turn)) = &self.place else {
             return Turn::Come;
         };
-        if *position.borrow() == 0 {
+        if *turn.borrow() {
             return Turn::Come;
         }
-        let mut turn = position.clone();
+        let mut turn = turn.clone();
         let (feed, live) = (&self.feed, &self.live);
         let mut told = 0;
         let mut next = Instant::now() + UNTOLD_WAIT;
@@ -217,10 +221,10 @@ impl Attempt {
                     Command::Release => return Turn::Released,
                 },
                 // The ticket keeps the sender there.
-                _ = turn.wait_for(|at| *at == 0) => break,
+                _ = turn.wait_for(|come| *come) => break,
                 () = tokio::time::sleep_until(next) => {
                     next = Instant::now() + TOLD_EVERY;
-                    let at = *position.borrow();
+                    let at = ticket.position();
                     if at > 0 && at != told {
                         told = at;
                         let mut update = self.live.update(JobStatus::Queued);
@@ -232,12 +236,22 @@ impl Attempt {
             }
         }
         if self.resume.is_none() {
+            self.waited = true;
+            if told > 0 {
+                self.note_start().await;
+            }
+        }
+        Turn::Come
+    }
+
+    /// The row of a job that waited says that it is at work.
+    async fn note_start(&mut self) {
+        if std::mem::take(&mut self.waited) {
             let scheduled = nodetool_store::JobStatus::Scheduled;
             let expected = Expected::Status(scheduled);
             self.note_status(expected, nodetool_store::JobStatus::Running)
                 .await;
         }
-        Turn::Come
     }
 
     async fn note_status(&self, expected: Expected, status: nodetool_store::JobStatus) {
@@ -276,10 +290,12 @@ impl Attempt {
             handle.pause();
             pause = Pause::Asked;
         }
+        let noted = Instant::now() + START_NOTED;
         let outcome = loop {
             tokio::select! {
                 biased;
                 outcome = &mut run => break outcome,
+                () = tokio::time::sleep_until(noted), if self.waited => self.note_start().await,
                 last = feed.short_of_numbers() => self.reserve(last).await,
                 Some(order) = self.orders.recv() => {
                     let Some(handle) = &handle else { continue };
@@ -323,6 +339,7 @@ impl Attempt {
     /// The pause is reached: no node is at work any more.
     async fn stand_still(&mut self) {
         self.journal.write().await;
+        self.waited = false;
         self.note_status(Expected::NotEnded, nodetool_store::JobStatus::Paused)
             .await;
         // Others may use its turn meanwhile.

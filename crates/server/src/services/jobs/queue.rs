@@ -72,6 +72,12 @@ impl Line {
         }
     }
 
+    /// How many jobs come first, this one included; 0 when it does not wait.
+    fn place(&self, job_id: &str) -> usize {
+        let at = self.waiting.iter().position(|a| &*a.job_id == job_id);
+        at.map_or(0, |at| at + 1)
+    }
+
     fn leave(&mut self, job_id: &str) {
         self.at_work.retain(|a| &*a.job_id != job_id);
         self.waiting.retain(|a| &*a.job_id != job_id);
@@ -81,8 +87,8 @@ impl Line {
 #[derive(Default)]
 struct Lines {
     by_user: HashMap<Arc<str>, Line>,
-    /// Position of each waiting job; 0 lets it in.
-    positions: HashMap<Arc<str>, watch::Sender<usize>>,
+    /// Who is told that a waiting job may run.
+    turns: HashMap<Arc<str>, watch::Sender<bool>>,
 }
 
 /// Where jobs wait for their turn; clones share it.
@@ -104,8 +110,8 @@ impl Queue {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gets in line; the receiver shows the position, 0 when the job may run. Dropping the ticket leaves the line.
-    pub(super) fn enter(&self, ask: Ask) -> (Ticket, watch::Receiver<usize>) {
+    /// Gets in line; the receiver turns true when the job may run. Dropping the ticket leaves the line.
+    pub(super) fn enter(&self, ask: Ask) -> (Ticket, watch::Receiver<bool>) {
         let ticket = Ticket {
             queue: self.clone(),
             job_id: ask.job_id.clone(),
@@ -115,31 +121,26 @@ impl Queue {
         let line = lines.by_user.entry(ask.user_id.clone()).or_default();
         line.waiting.push_back(ask);
         line.advance(self.limits);
-        let place = line.waiting.iter().position(|a| a.job_id == ticket.job_id);
-        let (tx, rx) = watch::channel(place.map_or(0, |at| at + 1));
-        if place.is_some() {
-            lines.positions.insert(ticket.job_id.clone(), tx);
+        let waits = line.place(&ticket.job_id) > 0;
+        let (tx, rx) = watch::channel(!waits);
+        if waits {
+            lines.turns.insert(ticket.job_id.clone(), tx);
         }
         (ticket, rx)
     }
 
     fn leave(&self, user_id: &str, job_id: &str) {
         let mut lines = self.lines();
-        let Lines { by_user, positions } = &mut *lines;
-        positions.remove(job_id);
+        let Lines { by_user, turns } = &mut *lines;
+        turns.remove(job_id);
         let Some(line) = by_user.get_mut(user_id) else {
             return;
         };
         line.leave(job_id);
         line.advance(self.limits);
         for ask in &line.at_work {
-            if let Some(position) = positions.remove(&ask.job_id) {
-                position.send_replace(0);
-            }
-        }
-        for (at, ask) in line.waiting.iter().enumerate() {
-            if let Some(position) = positions.get(&ask.job_id) {
-                position.send_if_modified(|p| std::mem::replace(p, at + 1) != at + 1);
+            if let Some(turn) = turns.remove(&ask.job_id) {
+                turn.send_replace(true);
             }
         }
         if line.at_work.is_empty() && line.waiting.is_empty() {
@@ -153,6 +154,15 @@ pub(super) struct Ticket {
     queue: Queue,
     job_id: Arc<str>,
     user_id: Arc<str>,
+}
+
+impl Ticket {
+    /// How many jobs come first, this one included; 0 when it does not wait.
+    pub(super) fn position(&self) -> usize {
+        let lines = self.queue.lines();
+        let line = lines.by_user.get(&self.user_id);
+        line.map_or(0, |line| line.place(&self.job_id))
+    }
 }
 
 impl Drop for Ticket {
@@ -187,30 +197,31 @@ mod tests {
         let mut at_work: Vec<_> = (0..4)
             .map(|n| queue.enter(ask(&n.to_string(), &n.to_string())))
             .collect();
-        assert!(at_work.iter().all(|(_, position)| *position.borrow() == 0));
-        let (_ticket, fifth) = queue.enter(ask("4", "4"));
-        let (_other, sixth) = queue.enter(ask("5", "5"));
-        assert_eq!((*fifth.borrow(), *sixth.borrow()), (1, 2));
+        assert!(at_work.iter().all(|(_, turn)| *turn.borrow()));
+        let (fifth, turn) = queue.enter(ask("4", "4"));
+        let (sixth, _) = queue.enter(ask("5", "5"));
+        assert_eq!((fifth.position(), sixth.position()), (1, 2));
         at_work.pop();
-        assert_eq!((*fifth.borrow(), *sixth.borrow()), (0, 1));
+        assert_eq!((fifth.position(), sixth.position()), (0, 1));
+        assert!(*turn.borrow());
     }
 
     #[test]
     fn runs_of_one_workflow_follow_each_other_unless_they_ask_to_run_together() {
         let queue = limits(8);
         let first = queue.enter(ask("a", "w"));
-        let (_b, second) = queue.enter(ask("b", "w"));
-        assert_eq!(*second.borrow(), 1);
-        let (_c, other) = queue.enter(ask("c", "v"));
-        assert_eq!(*other.borrow(), 0, "another workflow passes");
+        let (second, _) = queue.enter(ask("b", "w"));
+        assert_eq!(second.position(), 1);
+        let (_other, turn) = queue.enter(ask("c", "v"));
+        assert!(*turn.borrow(), "another workflow passes");
         let together = Ask {
             concurrent: true,
             ..ask("d", "w")
         };
-        let (_d, beside) = queue.enter(together);
-        assert_eq!(*beside.borrow(), 0);
+        let (_beside, turn) = queue.enter(together);
+        assert!(*turn.borrow());
         drop(first);
-        assert_eq!(*second.borrow(), 1, "another run of it is still at work");
+        assert_eq!(second.position(), 1, "another run of it is still at work");
     }
 
     #[test]
@@ -218,23 +229,23 @@ mod tests {
         let queue = limits(1);
         let first = queue.enter(ask("a", ""));
         let (second, _) = queue.enter(ask("b", ""));
-        let (_third, position) = queue.enter(ask("c", ""));
-        assert_eq!(*position.borrow(), 2);
+        let (third, turn) = queue.enter(ask("c", ""));
+        assert_eq!(third.position(), 2);
         drop(second);
-        assert_eq!(*position.borrow(), 1);
+        assert_eq!(third.position(), 1);
         drop(first);
-        assert_eq!(*position.borrow(), 0);
-        assert!(queue.lines().positions.is_empty());
+        assert!(*turn.borrow() && third.position() == 0);
+        assert!(queue.lines().turns.is_empty());
     }
 
     #[test]
     fn users_do_not_wait_for_each_other() {
         let queue = limits(1);
         let _mine = queue.enter(ask("a", "w"));
-        let (_theirs, position) = queue.enter(Ask {
+        let (_theirs, turn) = queue.enter(Ask {
             user_id: "2".into(),
             ..ask("b", "w")
         });
-        assert_eq!(*position.borrow(), 0);
+        assert!(*turn.borrow());
     }
 }

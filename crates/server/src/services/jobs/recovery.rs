@@ -355,6 +355,7 @@ impl Inner {
             journal: Arc::new(journal),
             resume: Some(resume),
             pause_asked: false,
+            waited: false,
         };
         self.tasks.spawn(attempt.see_through());
         Ok(feed)
