@@ -79,6 +79,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         triggers,
         sockets,
         assets: _,
+        changes: _,
     } = serve::house(&config, &store, Instant::now(), front, extensions)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let listener = listener.context("cannot listen on 127.0.0.1")?;

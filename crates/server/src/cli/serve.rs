@@ -75,6 +75,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         triggers,
         sockets,
         assets,
+        changes,
     } = house(&config, &store, started, front, extensions)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
@@ -98,6 +99,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         },
     ));
     housework.spawn(assets.tend());
+    housework.spawn(changes.deliver());
     let address = format!("{}:{}", bracketed(&config.host), config.port);
     let listener = TcpListener::bind(&address).await.with_context(|| {
         format!("cannot listen on {address}; --host and --port choose another address")
@@ -181,6 +183,7 @@ pub(super) struct House {
     pub(super) triggers: TriggerService,
     pub(super) sockets: Sockets,
     pub(super) assets: AssetService,
+    pub(super) changes: Changes,
 }
 
 /// Services and routes over a store.
@@ -294,6 +297,7 @@ pub(super) fn house(
         triggers,
         sockets,
         assets,
+        changes,
     })
 }
 

@@ -32,7 +32,7 @@ const WHOLE: &str = concat!(
 const TAKE_OVER: [&str; 3] = three_ways!(
     "UPDATE nodetool_jobs SET status = 'running', version = version + 1, retry_count = retry_count + 1, \
      worker_id = $3, execution_id = $4, event_seq = CASE WHEN event_seq < $5 THEN $5 ELSE event_seq END, \
-     updated_at = $6, heartbeat_at = $6"
+     updated_at = $6, heartbeat_at = $6, suspended_node_id = NULL, suspension_reason = NULL"
 );
 
 const RESERVE: &str = "UPDATE nodetool_jobs SET event_seq = CASE WHEN event_seq < $2 THEN $2 ELSE event_seq END \

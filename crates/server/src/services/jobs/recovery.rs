@@ -378,7 +378,7 @@ fn answer(waiting: Value, data: Option<Value>) -> Result<Answer, ResumeError> {
             Some("again") => Ok(Answer::Decision(Decision::Again)),
             Some("skip") => Ok(Answer::Decision(Decision::Skip)),
             _ => Err(ResumeError::BadAnswer(
-                "this job waits for a decision: resume it with {\"decision\": \"again\"} or {\"decision\": \"skip\"}",
+                "this job waits for a decision: resume it with {\"data\": {\"decision\": \"again\"}} or \"skip\"",
             )),
         };
     }
