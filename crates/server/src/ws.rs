@@ -143,6 +143,26 @@ impl Sockets {
     }
 }
 
+/// Whether no page asks, or one of this machine or of this very server. Any page a browser shows may try to open a
+/// socket here, and tells its origin when it does (socket spec 1.4).
+fn is_own_page(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return true;
+    };
+    let Some(url) = origin.to_str().ok().and_then(|o| url::Url::parse(o).ok()) else {
+        return false;
+    };
+    let asked = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let asked = asked.and_then(|host| url::Url::parse(&format!("http://{host}")).ok());
+    let same = asked.is_some_and(|asked| asked.host() == url.host());
+    match url.host() {
+        Some(url::Host::Domain(name)) => same || name == "localhost",
+        Some(url::Host::Ipv4(ip)) => same || ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => same || ip.is_loopback(),
+        None => false,
+    }
+}
+
 /// Who may open a socket.
 #[expect(
     clippy::unnecessary_wraps,
@@ -162,6 +182,13 @@ async fn open(
     let Ok(upgrade) = upgrade else {
         return no_socket();
     };
+    if !is_own_page(&headers) {
+        return (
+            StatusCode::FORBIDDEN,
+            "Sockets are not for pages of other sites",
+        )
+            .into_response();
+    }
     let admitted = admit(&headers, &uri);
     let transport_limit = sockets.0.parts.max_message;
     let transport_limit = transport_limit.saturating_add(transport_limit.min(OVERSIZE));

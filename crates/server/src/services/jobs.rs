@@ -5,6 +5,7 @@
 //! that sees it through: its turn in the queue, its messages, its checkpoints, its end.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use nodetool_engine::{
     AssetMode, Journal, ResultCache, Resume, RunHandle, RunOptions, RunOutcome, Runner, Unheard,
     tell_rejection,
 };
-use nodetool_protocol::{JobStatus, Map, Value};
+use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
 use nodetool_sdk::services::Services;
 use nodetool_sdk::{EventSink, RunCx, Variables};
 use nodetool_store::{
@@ -183,6 +184,8 @@ struct Live {
     cancelled: CancellationToken,
     /// What its attempt is told; a run without messages takes no orders.
     commands: Option<mpsc::Sender<Command>>,
+    /// It was asked to pause and not yet to go on.
+    pausing: AtomicBool,
 }
 
 impl Live {
@@ -365,8 +368,25 @@ impl JobService {
             Err(StoreError::AlreadyEnded { .. } | StoreError::Conflict { .. }) => return Ok(false),
             Err(e) => return Err(e),
         }
+        if let Some(feed) = self.feed(caller, job_id) {
+            let subject = feed.subject().clone();
+            let feed = self.0.feeds.reopen(subject, 1, FIRST_NUMBERS);
+            let subject = feed.subject();
+            feed.emit(JobEvent::JobUpdate(JobUpdate::new(
+                JobStatus::Cancelled,
+                subject.job_id.clone(),
+                subject.workflow_id.clone(),
+            )));
+            self.0.feeds.ended(&feed);
+        }
         self.0.told(&caller.user_id, Happened::Updated, job_id);
         Ok(true)
+    }
+
+    /// A number for the only message about a job without a feed: beyond those its attempts have given out.
+    pub(crate) async fn number_beyond(&self, job_id: &str) -> Result<u64, StoreError> {
+        let payload = self.0.store.get_job_payload(job_id).await?;
+        Ok(payload.map_or(1, |p| p.event_seq.max(0).cast_unsigned().max(FIRST_NUMBERS)))
     }
 
     pub(crate) async fn get(
@@ -453,10 +473,12 @@ impl JobService {
     pub(crate) async fn pause(&self, caller: &Caller, job_id: &str) -> Result<bool, StoreError> {
         self.between(caller, job_id).await?;
         let live = self.live(caller, job_id);
-        match live.as_ref().and_then(|live| live.commands.as_ref()) {
-            Some(orders) => Ok(orders.send(Command::Pause).await.is_ok()),
-            None => Ok(false),
-        }
+        let Some(live) = live else { return Ok(false) };
+        let Some(orders) = &live.commands else {
+            return Ok(false);
+        };
+        live.pausing.store(true, Ordering::Release);
+        Ok(orders.send(Command::Pause).await.is_ok())
     }
 
     /// The outputs of a job of the caller's that has completed, where they were kept.
@@ -582,6 +604,7 @@ impl Inner {
             handle: OnceLock::new(),
             cancelled: CancellationToken::new(),
             commands: Some(commands),
+            pausing: AtomicBool::new(false),
         });
         self.running()
             .insert(live.subject.job_id.clone(), live.clone());
@@ -731,6 +754,7 @@ impl Inner {
             handle: OnceLock::new(),
             cancelled: CancellationToken::new(),
             commands: None,
+            pausing: AtomicBool::new(false),
         });
         if let Some(runner) = &runner {
             live.made(runner.handle());

@@ -94,7 +94,12 @@ pub(super) async fn serve(sockets: Sockets, caller: Caller, profile: Profile, so
         close = writer::write(&socket, &mut sink) => close,
     };
     writer::finish(&socket, &mut sink, &mut stream, close).await;
-    for job_id in socket.outgoing.leave() {
+    let left = socket.outgoing.leave();
+    if close == Some(Close::DRAINING) {
+        // The server goes, not the client: what waits in line goes on after the next start.
+        return;
+    }
+    for job_id in left {
         let jobs = &socket.sockets.0.parts.jobs;
         if let Err(e) = jobs.cancel(&socket.caller, &job_id).await {
             tracing::error!(job.id = %job_id, error = %e, "a queued job whose socket has gone could not be cancelled");

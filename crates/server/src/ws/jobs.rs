@@ -193,7 +193,7 @@ async fn run_job(socket: &Socket, command: &Command) -> Result<(), Value> {
         update.error = Some(error.to_owned());
         update.error_code = Some(code);
         socket.reply(&ack);
-        socket.reply(&event(update));
+        socket.reply(&event(update, 1));
         Ok(())
     };
     let workflow: Arc<Loaded> = match (request.graph.take(), &request.workflow_id) {
@@ -322,10 +322,12 @@ async fn resume_job(socket: &Socket, command: &Command) -> Result<(), Value> {
         }
         Err(ResumeError::NotFound | ResumeError::NotResumable(_)) => {
             let workflow_id = workflow_id.as_str().unwrap_or_default().into();
-            let mut update = JobUpdate::new(JobStatus::Failed, job_id, workflow_id);
+            let mut update = JobUpdate::new(JobStatus::Failed, job_id.clone(), workflow_id);
             update.error = Some(EXPIRED.into());
+            let number = jobs.number_beyond(&job_id).await;
+            let number = number.map_err(|e| command.internal("a job could not be read", &e))?;
             socket.reply(&ack);
-            socket.reply(&event(update));
+            socket.reply(&event(update, number));
             return Ok(());
         }
         Err(ResumeError::ShuttingDown) => return Err(command.fail(STOPPING)),

@@ -35,6 +35,11 @@ pub(super) async fn reconnect_job(socket: &Socket, command: &Command) -> Result<
     }
     let read = |e| command.internal("a job could not be read", &e);
     let row = jobs.get(&socket.caller, &job_id).await.map_err(read)?;
+    let number = match row {
+        Some(_) => jobs.number_beyond(&job_id).await.map_err(read)?,
+        None => 1,
+    };
+    let number = number.max(last_seq.unwrap_or(0).saturating_add(1));
     let (workflow_id, update) = match row {
         Some(row) => {
             let result = jobs.result(&socket.caller, &job_id).await.map_err(read)?;
@@ -62,7 +67,7 @@ pub(super) async fn reconnect_job(socket: &Socket, command: &Command) -> Result<
         ])
         .into(),
     );
-    socket.reply(&event(update));
+    socket.reply(&event(update, number));
     Ok(())
 }
 
@@ -97,14 +102,14 @@ fn stored_update(row: JobRow, result: Option<Map>) -> JobUpdate {
     update
 }
 
-/// The only message of a job that has no feed.
-pub(super) fn event(update: JobUpdate) -> Value {
+/// The only message of a job that has no feed, with a number for it.
+pub(super) fn event(update: JobUpdate, number: u64) -> Value {
     let json = serde_json::to_vec(&JobEvent::JobUpdate(update)).unwrap_or_default();
     let mut map = match serde_json::from_slice(&json) {
         Ok(Value::Map(map)) => Map::clone(&map),
         // Our own type with text keys: it is always an object.
         _ => Map::new(),
     };
-    map.insert("job_seq".into(), 1i64.into());
+    map.insert("job_seq".into(), number.cast_signed().into());
     map.into()
 }

@@ -26,6 +26,8 @@ const SIGN: Duration = Duration::from_secs(25);
 const SILENCE: Duration = Duration::from_secs(60);
 /// Time in which something must be written.
 const STALL: Duration = Duration::from_secs(60);
+/// Time a client has to choose the encoding by speaking first.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 /// Time for the last words.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Rounds of replies and messages after which news get their turn.
@@ -51,6 +53,8 @@ pub(super) async fn write(
         changes: house.parts.changes.listen(),
     });
     let mut draining = house.draining.subscribe();
+    // Most clients speak first, and so choose the encoding; news waits for that, but not long.
+    let news_begin = Instant::now() + FIRST_WORD;
     let mut tick = tokio::time::interval_at(Instant::now() + SIGN, SIGN);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -64,7 +68,7 @@ pub(super) async fn write(
                 socket.outgoing.close(Close::DRAINING);
                 None
             }
-            message = next_news(socket, news.as_mut()) => Some(message),
+            message = next_news(socket, news.as_mut(), news_begin) => Some(message),
             silent = next_sign(socket, &mut tick, sink) => match silent {
                 Ok(message) => message,
                 Err(end) => return end,
@@ -112,10 +116,11 @@ async fn send_waiting(
 }
 
 /// The next piece of news for this socket; waits for ever when it listens to none.
-async fn next_news(socket: &Socket, news: Option<&mut News>) -> Message {
+async fn next_news(socket: &Socket, news: Option<&mut News>, begin: Instant) -> Message {
     let Some(news) = news else {
         return std::future::pending().await;
     };
+    tokio::time::sleep_until(begin).await;
     loop {
         tokio::select! {
             Ok(()) = news.samples.changed() => {

@@ -68,6 +68,16 @@ impl Feeds {
     /// Opens the feed of a job that is taken up again: the one that is still here, or a new one as [`open`](Self::open).
     pub(crate) fn reopen(&self, subject: Subject, first: u64, allowed: u64) -> Arc<Feed> {
         if let Some(feed) = self.get(&subject.user_id, &subject.job_id) {
+            let mut shelf = self.shelf();
+            // It has not ended after all, and must not be dropped as one that has.
+            let Shelf {
+                ended, ended_bytes, ..
+            } = &mut *shelf;
+            ended.retain(|(_, kept, weight)| {
+                let other = !Arc::ptr_eq(kept, &feed);
+                *ended_bytes -= if other { 0 } else { *weight };
+                other
+            });
             feed.reopen(allowed);
             return feed;
         }

@@ -306,7 +306,7 @@ impl Attempt {
                         }
                         Command::Unpause => {
                             handle.unpause();
-                            if std::mem::replace(&mut pause, Pause::None) == Pause::Reached {
+                            if std::mem::replace(&mut pause, Pause::None) != Pause::None {
                                 self.go_on().await;
                             }
                         }

@@ -1,5 +1,6 @@
 //! Taking up jobs again: after a restart, when a node that waited gets its answer, when a pause ends.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -104,10 +105,10 @@ impl JobService {
             let (Some(feed), Some(orders)) = (&live.feed, &live.commands) else {
                 return Err(ResumeError::NotResumable("running"));
             };
-            return match feed.status() {
-                Some(JobStatus::Paused) if orders.send(Command::Unpause).await.is_ok() => {
-                    Ok(feed.clone())
-                }
+            let status = feed.status();
+            let pausing = live.pausing.swap(false, Ordering::AcqRel);
+            return match status {
+                _ if pausing && orders.send(Command::Unpause).await.is_ok() => Ok(feed.clone()),
                 other => Err(ResumeError::NotResumable(
                     other.unwrap_or(JobStatus::Running).as_str(),
                 )),
@@ -341,6 +342,7 @@ impl Inner {
             handle: OnceLock::new(),
             cancelled: CancellationToken::new(),
             commands: Some(commands),
+            pausing: AtomicBool::new(false),
         });
         self.told(&live.subject.user_id, Happened::Updated, &row.id);
         self.running()

@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+"""Runs the code of the founding documents against a server, as it stands there, and looks at what comes out.
+
+The documents lie in $NODETOOL_SHARED/seeds; where they do not, this says so and passes. Shell code is run by bash with
+curl, JavaScript by node with two npm packages that are kept beside the build artefacts (none of the TypeScript blocks has
+types, so they are JavaScript). Only what REPLACED names is replaced. A block of code that no table here knows is a
+failure, so that none is forgotten.
+
+What is run with what, and what has to come out: ci/snippet_cases.py. What JavaScript finds around it: ci/snippets.js.
+
+Run: python3 ci/snippets.py [target folder or program]
+"""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+from fuzz_api import START_SECONDS, Server
+from snippet_cases import CASES, DOCUMENTS, REPLACED, SHAPES, STORED, WAITING, WORKFLOWS, Outcome, Wrong
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RUNTIME = ROOT / "ci" / "snippets.js"
+PACKAGES = {"ws": "8.23.0", "@msgpack/msgpack": "3.1.3"}
+SNIPPET_SECONDS = 20
+INSTALL_SECONDS = 120
+# Characters of what came out of a snippet that failed.
+SHOWN = 6000
+
+STORED_AT = "snippets/kept.txt"
+SHELL = {"bash"}
+JAVASCRIPT = {"javascript", "typescript"}
+
+
+class Block:
+    """A fenced block of code under a heading; `rest` is what no table has spoken of yet."""
+
+    def __init__(self, document, heading, language, code):
+        self.document, self.heading, self.language, self.code = document, heading, language, code
+        self.rest = code
+
+    def parts(self):
+        """Pieces that stand for themselves: paragraphs, or in a list of commands its lines."""
+        listed = self.language in SHELL and all(re.match(r"nodetool ", l) for l in self.code.splitlines())
+        return self.code.splitlines(True) if listed else re.split(r"(?<=\n)\n+", self.code)
+
+    def cut(self, begin, end):
+        """The part that begins so, up to the end of its paragraph or to `end`; all of the block without a begin."""
+        if not begin:
+            self.rest = ""
+            return self.code
+        if end:
+            found = self.code.find(end)
+            return self.code[:found] if found >= 0 and self.code.startswith(begin) else None
+        if self.language in JAVASCRIPT and not begin.startswith("//"):
+            if not self.code.startswith(begin):
+                return None
+            self.rest = ""
+            return self.code
+        for part in self.parts():
+            if part.startswith(begin):
+                self.rest = self.rest.replace(part, "", 1)
+                return part
+        return None
+
+
+def blocks(path):
+    """The blocks of code of a document."""
+    heading, fence, found = "", None, []
+    for line in path.read_text().splitlines(True):
+        if fence is not None:
+            if line.startswith("```"):
+                found.append(Block(path.name, heading, fence, "".join(code)))
+                fence = None
+            else:
+                code.append(line)
+        elif line.startswith("```"):
+            fence, code = line[3:].strip(), []
+        elif line.startswith("#"):
+            heading = line.lstrip("#").strip()
+    return found
+
+
+def installed(target):
+    """The folder with the pinned npm packages, made when it is not there."""
+    folder = target / "snippets" / "-".join(f"{n.replace('/', '-').lstrip('@')}-{v}" for n, v in PACKAGES.items())
+    if not (folder / "complete").exists():
+        print("installing " + " and ".join(PACKAGES) + ", once", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        command = [
+            "npm", "install", "--prefix", folder, "--no-save", "--no-package-lock", "--no-audit", "--no-fund",
+            "--ignore-scripts", "--loglevel=error", *(f"{n}@{v}" for n, v in PACKAGES.items()),
+        ]
+        subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
+        (folder / "complete").touch()
+    return folder
+
+
+def request(address, method, path, body, kind):
+    asked = urllib.request.Request(f"{address}{path}", body, {"content-type": kind}, method=method)
+    # No proxy stands between this and the server.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(asked, timeout=SNIPPET_SECONDS) as answer:
+        return answer.read()
+
+
+def saved(address):
+    """Saves the workflows, by name, and a file; gives the ids."""
+    ids = {}
+    for name, graph in WORKFLOWS.items():
+        body = json.dumps({"name": name, "access": "private", "graph": graph}).encode()
+        ids[name] = json.loads(request(address, "POST", "/api/workflows/", body, "application/json"))["id"]
+    request(address, "PUT", f"/api/storage/{STORED_AT}", STORED.encode(), "text/plain")
+    return ids
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def end(process, how=signal.SIGKILL):
+    """Ends a process and what it has started; it leads a group of its own."""
+    try:
+        os.killpg(process.pid, how)
+    except ProcessLookupError:
+        pass
+
+
+def came_out(printed, complained, record):
+    """What a reader of a failure needs; a server tells of its load all the time."""
+    told = [line for line in record.read_text().splitlines(True) if '"system_stats"' not in line or '"binary":true' in line]
+    return f"{printed}{complained}{''.join(told)}"[:SHOWN]
+
+
+class Started(Server):
+    """A server that a snippet starts."""
+
+    def __init__(self, command, environment):
+        self.log = []
+        self.address = None
+        self.listens = threading.Event()
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            text=True, errors="replace", start_new_session=True,
+        )
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def stop(self):
+        # The shell would end alone.
+        end(self.process, signal.SIGTERM)
+        try:
+            self.process.wait(timeout=SNIPPET_SECONDS)
+            self.reader.join(timeout=SNIPPET_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+        end(self.process)
+        self.process.wait()
+        self.reader.join(timeout=SNIPPET_SECONDS)
+
+
+class Runner:
+    """Runs parts of blocks against a server and looks at what comes out."""
+
+    def __init__(self, address, ids, program, packages, folder, shapes):
+        self.address, self.ids, self.packages, self.folder, self.shapes = address, ids, packages, folder, shapes
+        programs = folder / "bin"
+        programs.mkdir()
+        (programs / "nodetool").symlink_to(program)
+        self.environment = {
+            # Nothing else of this machine's environment, so that a run is the same everywhere.
+            "PATH": f"{programs}:{os.environ.get('PATH', os.defpath)}", "HOME": str(folder), "NO_PROXY": "*",
+            "NODETOOL_API_URL": address, "SNIPPETS_PACKAGES": str(packages),
+        }
+
+    def values(self, case):
+        return {
+            "port": self.address.rsplit(":", 1)[1], "workflow": self.ids[case.workflow], "job": str(uuid.uuid4()),
+            "path": STORED_AT, "handle": "chunk", "free": str(free_port()),
+        }
+
+    def run(self, case, block, code):
+        """Runs a part; gives what ran, and what is wrong with what came out, or None."""
+        values = self.values(case)
+        for pattern, name, _ in REPLACED:
+            code = re.sub(pattern, values[name], code)
+        before, after, listens = (
+            re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), text) for text in (case.before, case.after, case.listens)
+        )
+        try:
+            return self.execute(case, block, f"{before}{code}{after}", listens)
+        finally:
+            self.forget(values["job"])
+
+    def forget(self, job):
+        """Ends the job of a snippet, so that it takes no place from the next; most have none, or one at its end."""
+        try:
+            request(self.address, "POST", f"/api/jobs/{job}/cancel", b"", "application/json")
+        except urllib.error.HTTPError:
+            pass
+
+    def execute(self, case, block, text, listens):
+        folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+        record = folder / "record"
+        record.touch()
+        environment = {**self.environment, "SNIPPETS_RECORD": str(record)}
+        if block.language in JAVASCRIPT:
+            file = folder / "snippet.mjs"
+            command = ["node", "--require", str(RUNTIME), str(file)]
+        else:
+            file = folder / "snippet.sh"
+            command = ["bash", "-e", str(file)]
+        file.write_text(text)
+        if listens:
+            # Two servers on one data folder would be in each other's way, and on one port too.
+            environment |= {"NODETOOL_DATA_DIR": str(folder / "data"), "PORT": "0"}
+            return text, *self.serves(command, environment, listens)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True,
+        )
+        try:
+            printed, complained = process.communicate(timeout=SNIPPET_SECONDS)
+        except subprocess.TimeoutExpired:
+            end(process)
+            printed, complained = process.communicate()
+            return text, came_out(printed, complained, record), f"not done after {SNIPPET_SECONDS} s"
+        seen = [json.loads(line) for line in record.read_text().splitlines()]
+        came = came_out(printed, complained, record)
+        if process.returncode != 0:
+            return text, came, f"ended with {process.returncode}"
+        try:
+            case.check(Outcome(printed, seen, self.shapes))
+        except Wrong as e:
+            return text, came, str(e)
+        except (ValueError, KeyError, TypeError, AttributeError) as e:
+            return text, came, f"not what was expected: {type(e).__name__}: {e}"
+        return text, came, None
+
+    def serves(self, command, environment, listens):
+        """Waits until a server says where it listens, asks for its health, and ends it."""
+        server = Started(command, environment)
+        try:
+            server.listens.wait(START_SECONDS)
+            if server.address is None:
+                return "".join(server.log), "it does not listen"
+            if not server.address.startswith(listens):
+                return "".join(server.log), f"it should listen on {listens}"
+            request(f"http://127.0.0.1:{server.address.rsplit(':', 1)[1]}", "GET", "/health", None, "text/plain")
+        except OSError as e:
+            return "".join(server.log), f"it is not well: {e}"
+        finally:
+            server.stop()
+        return "".join(server.log), None
+
+
+def found_shapes(block):
+    """The messages that a document shows, as (type, or type and status; keys)."""
+    for line in block.code.splitlines():
+        kind = re.search(r'"type": "(\w+)"', line)
+        if line.startswith("data: ") and kind:
+            status = re.search(r'"status": "(\w+)"', line)
+            yield f"{kind[1]} {status[1]}" if status else kind[1], set(re.findall(r'"(\w+)":', line))
+
+
+def sorted_out(read):
+    """The runnable parts in the order of the documents, the headings that wait, the shapes, and what is unaccounted for."""
+    runnable, waits, shapes, faults, used = [], [], [], [], set()
+    for block in read:
+        key = (block.document, block.heading)
+        if key in SHAPES and not block.language:
+            shapes += found_shapes(block)
+            continue
+        if key in WAITING:
+            waits.append((WAITING[key], f"{block.document}: {block.heading}"))
+            continue
+        for case in CASES:
+            if (case.document, case.heading) == key and (code := block.cut(case.begin, case.end)) is not None:
+                runnable.append((case, block, code))
+                used.add(id(case))
+        for part in block.parts():
+            for (document, heading, *begin), reason in WAITING.items():
+                if begin and (document, heading) == key and part.startswith(begin[0]) and part in block.rest:
+                    block.rest = block.rest.replace(part, "", 1)
+                    waits.append((reason, f"{block.document}: {block.heading}: {begin[0]}"))
+        if block.rest.strip():
+            faults.append(f"{block.document}: {block.heading}: no table in snippet_cases.py speaks of:\n{block.rest}")
+    faults += [f"{case.title}: not found in the document" for case in CASES if id(case) not in used]
+    return runnable, waits, shapes, faults
+
+
+def run_all(runnable, shapes, program, packages):
+    """Runs the parts; gives what is wrong, each as title, code and what came out."""
+    wrong = []
+    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as folder:
+        server = Server(program, data)
+        try:
+            server.listens.wait(START_SECONDS)
+            if server.address is None:
+                return [("the server did not start", "", "".join(server.log[-20:]))]
+            runner = Runner(server.address, saved(server.address), program, packages, pathlib.Path(folder), shapes)
+            for case, block, code in runnable:
+                ran, came, fault = runner.run(case, block, code)
+                if fault:
+                    wrong.append((f"{case.title}: {fault}", ran, came))
+            died = server.process.poll() is not None
+        finally:
+            ended = server.stop()
+        faults = [line for line in server.log if "panicked" in line or " ERROR " in line]
+        if died or ended != 0 or faults:
+            wrong.append((f"the server ended with {ended}", "", "".join((faults or server.log)[-20:])))
+    return wrong
+
+
+def main(arguments):
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
+    given = pathlib.Path(arguments[0] if arguments else target).resolve()
+    if given.is_dir():
+        target = given
+    program = target / "debug" / "nodetool" if given == target else given
+    seeds = pathlib.Path(os.environ.get("NODETOOL_SHARED") or ROOT.parent / "shared") / "seeds"
+    if not seeds.is_dir():
+        print(f"no documents in {seeds}: set NODETOOL_SHARED to the folder that holds seeds/")
+        print(f"Ran 0 snippets in 0.0 s: 0 passed; {len(CASES)} skipped")
+        return 0
+    if not program.exists():
+        print(f"snippets: no {program}: build it with `cargo build -p nodetool-server`", file=sys.stderr)
+        return 2
+    if missing := [name for name in ("bash", "curl", "node", "npm") if not shutil.which(name)]:
+        print(f"snippets: needs {', '.join(missing)}, which is not to be found", file=sys.stderr)
+        return 2
+    try:
+        read = [block for name in DOCUMENTS for block in blocks(seeds / name)]
+        packages = installed(target)
+    except (OSError, ValueError, subprocess.SubprocessError) as e:
+        print(f"snippets: cannot begin: {e}", file=sys.stderr)
+        return 2
+    runnable, waits, shapes, faults = sorted_out(read)
+    begun = time.monotonic()
+    wrong = run_all(runnable, shapes, program, packages)
+    for title, ran, came in [*((fault, "", "") for fault in faults), *wrong]:
+        print(f"\nsnippets: {title}\n{ran and '--- what ran'}\n{ran}\n{came and '--- what came out'}\n{came}", file=sys.stderr)
+    failed = len({title for title, ran, _ in wrong if ran})
+    for reason, where in waits:
+        print(f"waits for {reason}: {where}")
+    reasons = sorted({reason for reason, _ in waits})
+    counted = "".join(f"; {sum(r == reason for r, _ in waits)} wait for {reason}" for reason in reasons)
+    failures = f", {len(wrong) + len(faults)} failed" if wrong or faults else ""
+    print(
+        f"Ran {len(runnable)} snippets in {time.monotonic() - begun:.1f} s: {len(runnable) - failed} passed{failures}{counted}",
+        flush=True,
+    )
+    return 1 if wrong or faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
