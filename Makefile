@@ -39,6 +39,8 @@ test: ## Run every test: unit, integration, documentation, those of the checks, 
 	    $(CARGO) test --workspace --lib --bins --tests $(LOCKED); \
 	fi
 	python3 -B ci/fuzz_api.py "$(TARGET)"
+# The code of the public documents, as it stands there.
+	python3 -B ci/snippets.py "$(TARGET)"
 
 check: tools ## Format, lints, documentation, licences and bans, arrows between crates
 	$(CARGO) fmt --all --check
