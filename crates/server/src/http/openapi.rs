@@ -227,7 +227,7 @@ fn complete_response(status: &str, response: &mut Value) {
     if response["description"].as_str().is_none_or(str::is_empty) {
         response["description"] = meaning(status).into();
     }
-    let kinds = response["content"].as_object_mut();
+    let kinds = response.get_mut("content").and_then(Value::as_object_mut);
     for (kind, content) in kinds.into_iter().flatten() {
         // Its parts have a form, the whole has none.
         if ["text/event-stream", "application/x-ndjson"].contains(&kind.as_str()) {
