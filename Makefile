@@ -67,3 +67,5 @@ bench: ## Measure the release build beside the ceiling probe
 	$(CARGO) build --release $(LOCKED) -p nodetool-server --bin nodetool
 	NTBENCH="$(BENCH)/release/ntbench" CEILING="$(BENCH)/release/ceiling" NODETOOL="$(TARGET)/release/nodetool" \
 	    bash bench/run.sh $(ARGS)
+	NTBENCH="$(BENCH)/release/ntbench" CEILING="$(BENCH)/release/ceiling" NODETOOL="$(TARGET)/release/nodetool" \
+	    bash bench/editor.sh

@@ -155,7 +155,7 @@ class Policies(unittest.TestCase):
 class Compatibility(unittest.TestCase):
     """docs/compatibility.md is read by people and by this: each row once, each with a state that means something."""
 
-    STATES = {"works", "partly", "not yet"}
+    STATES = {"works", "partly", "not yet", "501", "own"}
 
     def rows(self):
         section = ""
@@ -163,7 +163,8 @@ class Compatibility(unittest.TestCase):
             if line.startswith("#"):
                 section = line.lstrip("# ")
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-            if cells and not set("".join(cells)) <= set("-: "):
+            # The list of cases has columns of its own.
+            if section != "Conformance cases" and cells and not set("".join(cells)) <= set("-: "):
                 yield section, cells
 
     def test_each_row_has_a_name_a_known_state_and_a_note(self):

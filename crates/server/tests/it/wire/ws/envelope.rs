@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::super::server::TestServer;
 use super::client::{Got, MODES, Mode, open, try_open};
@@ -291,4 +292,29 @@ async fn a_plain_request_for_a_socket_is_told_what_it_is() {
         try_open(&server, "/ws/nothing", Mode::Text).await.err(),
         Some(404)
     );
+}
+
+#[tokio::test]
+async fn case_5_a_page_of_another_site_gets_no_socket() {
+    let server = TestServer::start();
+    let own = format!("http://{}", server.address());
+    for (origin, let_in) in [
+        ("https://evil.example", false),
+        ("null", false),
+        ("http://localhost:3000", true),
+        (&own, true),
+    ] {
+        let url = format!("ws://{}/ws", server.address());
+        let mut request = url.into_client_request().unwrap();
+        let headers = request.headers_mut();
+        headers.insert("origin", origin.parse().unwrap());
+        match tokio_tungstenite::connect_async(request).await {
+            Ok(_) => assert!(let_in, "{origin}"),
+            Err(tokio_tungstenite::tungstenite::Error::Http(refusal)) => {
+                assert!(!let_in, "{origin}");
+                assert_eq!(refusal.status(), 403);
+            }
+            Err(e) => panic!("{origin}: {e}"),
+        }
+    }
 }
