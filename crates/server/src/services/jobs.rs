@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nodetool_engine::{
-    AssetMode, Journal, ResultCache, Resume, RunHandle, RunOptions, RunOutcome, Runner, Unheard,
+    AssetMode, Journal, ResultCache, Resume, RunHandle, RunOptions, RunOutcome, Runner,
     tell_rejection,
 };
 use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
@@ -40,6 +40,7 @@ mod detached;
 mod journal;
 mod nested;
 mod queue;
+mod quiet;
 mod recovery;
 
 pub(crate) use approval::{Approval, LINK_SECONDS, LINK_SECONDS_MOST, LinkError, Question};
@@ -50,8 +51,6 @@ pub(crate) use recovery::{Recovery, ResumeError, RetryError};
 const PARAMS_KEPT: usize = 48 << 20;
 /// The note of a job that may run beside other runs of its workflow, for whoever takes it up.
 const CONCURRENT: &str = r#"{"concurrent":true}"#;
-/// A run that nobody was told of and that ends within this time is stored with one commit instead of two.
-const QUICK: Duration = Duration::from_millis(2);
 /// Message numbers the first attempt at a job may give out before the store has to know of more.
 const FIRST_NUMBERS: u64 = 64 << 10;
 
@@ -726,87 +725,6 @@ impl Inner {
                 None
             }
         }
-    }
-
-    /// A run nobody listens to. Its row is written when it ends, or after [`QUICK`] if it takes longer.
-    async fn run_quietly(&self, mut start: StartRun) -> Result<RunOutcome, RunError> {
-        let job = self.prepare(&start);
-        let id = job.id.clone();
-        let graph = start.workflow.graph.clone();
-        let journal = JobJournal::new(self.store.clone(), id.as_str().into(), graph, self.steady);
-        let journal = Arc::new(journal);
-        let (runner, cx) = self
-            .runner(
-                &mut start,
-                id.as_str().into(),
-                Arc::new(Unheard),
-                Some((journal.clone(), None)),
-            )
-            .await;
-        let live = Arc::new(Live {
-            subject: Subject {
-                job_id: cx.job_id.clone(),
-                workflow_id: cx.workflow_id.clone(),
-                user_id: cx.user_id.clone(),
-            },
-            started_at: job.started_at,
-            feed: None,
-            handle: OnceLock::new(),
-            cancelled: CancellationToken::new(),
-            commands: None,
-            pausing: AtomicBool::new(false),
-        });
-        if let Some(runner) = &runner {
-            live.made(runner.handle());
-        }
-        self.running().insert(cx.job_id.clone(), live);
-        let _listed = Unlist {
-            inner: self,
-            id: cx.job_id.clone(),
-        };
-        let mut job = Some(job);
-        let has_effects = start.workflow.plan.as_ref().is_ok_and(|p| p.has_effects());
-        if has_effects && let Some(job) = job.take() {
-            // The journal of its effects belongs to a job that is there.
-            self.store.add_job(job).await?;
-        }
-        let run = execute(runner, &start.workflow, &cx);
-        tokio::pin!(run);
-        let outcome = tokio::select! {
-            biased;
-            outcome = &mut run => outcome,
-            () = tokio::time::sleep(QUICK) => {
-                if let Some(job) = job.take() {
-                    self.store.add_job(job).await?;
-                }
-                journal.keep_while(run).await
-            }
-        };
-        if let Some((node, _, state)) = &outcome.suspended {
-            if let Some(job) = job.take() {
-                self.store.add_job(job).await?;
-            }
-            journal.suspended(node, state.clone());
-            journal.flush().await?;
-        }
-        match (job.take(), self.ending(&id, &outcome, None)) {
-            (Some(job), Some(end)) => drop(self.store.insert_ended_job(job, end).await?),
-            _ => self.finish(&id, &outcome, None).await?,
-        }
-        self.told(&cx.user_id, Happened::Created, &id);
-        Ok(outcome)
-    }
-}
-
-/// Takes a job off the list of those at work, however its run ends.
-struct Unlist<'a> {
-    inner: &'a Inner,
-    id: Arc<str>,
-}
-
-impl Drop for Unlist<'_> {
-    fn drop(&mut self) {
-        self.inner.running().remove(&self.id);
     }
 }
 
