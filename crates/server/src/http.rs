@@ -20,13 +20,11 @@ use crate::services::{
 };
 use crate::ws::Sockets;
 
-mod costs;
-
-mod apps;
-mod conditions;
-
 mod approvals;
+mod apps;
 mod assets;
+mod conditions;
+mod costs;
 mod error;
 mod examples;
 mod exports;
