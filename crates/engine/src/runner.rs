@@ -246,12 +246,27 @@ pub struct Runner {
     options: RunOptions,
     handle: RunHandle,
     cancelled: watch::Receiver<bool>,
+    /// What clients push, by node, until its input is fed.
+    pushed: HashMap<usize, mpsc::Receiver<Push>>,
 }
 
 impl Runner {
-    /// Prepares a run. Nothing happens before [`execute`](Self::execute).
+    /// Prepares a run. Nothing happens before [`execute`](Self::execute), but its inputs take values from now on.
     pub fn new(plan: Arc<Plan>, cx: Arc<RunCx>, mut options: RunOptions) -> Self {
         let (cancel, cancelled) = watch::channel(false);
+        let mut inputs = HashMap::new();
+        let mut pushed = HashMap::new();
+        for (node, input) in plan.nodes.iter().enumerate() {
+            let streams = input.is_input() && input.def.metadata.is_streaming_output;
+            if options.pushes
+                && streams
+                && let Some(name) = &input.name
+            {
+                let (tx, rx) = mpsc::channel(INPUT_LIMIT);
+                inputs.insert(name.clone(), tx);
+                pushed.insert(node, rx);
+            }
+        }
         let run = Run::new(plan, cx, &mut options);
         let pause = run.pause.clone();
         Runner {
@@ -259,10 +274,11 @@ impl Runner {
             options,
             handle: RunHandle {
                 cancel,
-                inputs: Arc::default(),
+                inputs: Arc::new(Mutex::new(inputs)),
                 pause,
             },
             cancelled,
+            pushed,
         }
     }
 
@@ -401,8 +417,8 @@ impl Runner {
     }
 
     /// Pushes parameters and defaults, in the order of the spec (4.4): named parameters first, then the others.
-    async fn feed_inputs(&self, actors: &mut Actors) -> Result<(), (usize, NodeError)> {
-        let plan = &self.run.plan;
+    async fn feed_inputs(&mut self, actors: &mut Actors) -> Result<(), (usize, NodeError)> {
+        let plan = self.run.plan.clone();
         let inputs: Vec<usize> = (0..plan.nodes.len())
             .filter(|&i| plan.nodes[i].is_input())
             .collect();
@@ -414,11 +430,11 @@ impl Runner {
             .filter_map(|&i| Some((plan.nodes[i].name.as_deref()?, i)))
             .collect();
         let mut named = vec![false; plan.nodes.len()];
-        for (name, value) in &self.options.params {
-            match by_name.get(&**name) {
+        for (name, value) in std::mem::take(&mut self.options.params) {
+            match by_name.get(&*name) {
                 Some(&i) => {
                     named[i] = true;
-                    self.feed(i, Some(value.clone()), actors)
+                    self.feed(i, Some(value), actors)
                         .await
                         .map_err(|e| (i, e))?;
                 }
@@ -434,13 +450,14 @@ impl Runner {
     }
 
     async fn feed(
-        &self,
+        &mut self,
         node: usize,
         param: Option<Value>,
         actors: &mut Actors,
     ) -> Result<(), NodeError> {
-        let plan = &self.run.plan.nodes[node];
-        let ports = Ports::new(self.run.clone(), node);
+        let run = self.run.clone();
+        let plan = &run.plan.nodes[node];
+        let ports = Ports::new(run.clone(), node);
         let streams = plan.def.metadata.is_streaming_output;
         let value_at = plan.def.property_index("value");
         let mut props = plan.props.clone();
@@ -463,16 +480,7 @@ impl Runner {
             // Nobody reads yet, so there is no waiting for room; the next value of the client waits.
             ports.send(emitted, false)?;
         }
-        if streams
-            && self.options.pushes
-            && let Some(name) = &plan.name
-        {
-            let (tx, rx) = mpsc::channel(INPUT_LIMIT);
-            self.handle
-                .inputs
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(name.clone(), tx);
+        if let Some(rx) = self.pushed.remove(&node) {
             spawn(
                 actors,
                 Box::pin(stream_input(ports, rx, plan.slots.first().cloned())),

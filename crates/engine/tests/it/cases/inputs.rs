@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nodetool_engine::{Plan, Runner, Unheard};
 use nodetool_sdk::protocol::{JobEvent, JobStatus, NodeStatus};
 use nodetool_sdk::{Node, NodeDef, Value};
 
@@ -64,6 +65,19 @@ async fn a_configured_value_of_a_streaming_input_comes_first() {
     live.recorder.until_running("out").await;
     live.handle().end_input("in").await;
     assert_eq!(live.end().await.completed().values("out"), ints([7]));
+}
+
+#[tokio::test]
+async fn a_client_may_push_before_the_run_begins() {
+    let flow = streaming("in -> out.value");
+    let plan = Plan::build(&flow.graph, &registry()).expect("a plan");
+    let quiet = context(Arc::new(Unheard));
+    let runner = Runner::new(Arc::new(plan), quiet, options([("in", 7.into())]));
+    let handle = runner.handle();
+    assert!(handle.push_input("in", "", 8.into()).await);
+    assert!(handle.end_input("in").await);
+    let outcome = runner.execute().await;
+    assert_eq!(outcome.outputs, [("out".into(), ints([7, 8]))]);
 }
 
 #[tokio::test]
