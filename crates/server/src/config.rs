@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::services::Recovery;
 
@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) static_folder: PathBuf,
     pub(crate) disable_docs: bool,
     pub(crate) environment: Environment,
+    pub(crate) mode: Mode,
+    pub(crate) auth_provider: AuthProvider,
     pub(crate) upload_limit: u64,
     pub(crate) file_roots: Vec<PathBuf>,
     pub(crate) workspace_roots: Vec<PathBuf>,
@@ -46,7 +48,7 @@ pub(crate) struct Config {
 }
 
 /// What the server is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Environment {
     /// One person's own machine.
@@ -57,8 +59,44 @@ pub(crate) enum Environment {
     Test,
 }
 
+/// For whom the server is (HTTP spec 1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Mode {
+    /// One person's own machine: everything.
+    Desktop,
+    /// Many people who need not know each other: nothing of the machine itself.
+    Public,
+    /// A deployed server behind tokens, with what administers it.
+    Private,
+}
+
+/// How callers show who they are (HTTP spec 3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub(crate) enum AuthProvider {
+    /// They do not: everybody is the one user.
+    None,
+    /// As `none`.
+    Local,
+    /// By the server's one token.
+    Static,
+    /// By a token of their own from the users file.
+    MultiUser,
+    /// By a token of a Supabase project.
+    Supabase,
+}
+
+impl AuthProvider {
+    /// Whether callers have to show a token.
+    pub(crate) fn enforced(self) -> bool {
+        !matches!(self, AuthProvider::None | AuthProvider::Local)
+    }
+}
+
 /// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum LogFormat {
     /// For people.
@@ -67,11 +105,12 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What flags and environment set; `None` leaves the file's or the default value.
-#[derive(Clone, Debug, Default, clap::Args)]
+/// What flags and environment set, under the names of [`Config`]; what is not given leaves the file's or the default value.
+#[derive(Clone, Debug, Default, clap::Args, Serialize)]
 pub(crate) struct Overrides {
     /// File with settings; see config.default.toml for all of them
     #[arg(long, value_name = "FILE", env = "NODETOOL_CONFIG")]
+    #[serde(skip)]
     pub(crate) config: Option<PathBuf>,
     /// Folder for the database, assets and workspace
     #[arg(long, value_name = "DIR", env = "NODETOOL_DATA_DIR")]
@@ -89,6 +128,7 @@ pub(crate) struct Overrides {
         env = "NODETOOL_ALLOW_HOSTS",
         value_delimiter = ','
     )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) allow_hosts: Vec<String>,
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", env = "HOST")]
@@ -137,6 +177,22 @@ pub(crate) struct Overrides {
     /// What the server is for
     #[arg(long, value_name = "ENVIRONMENT", env = "ENV")]
     pub(crate) environment: Option<Environment>,
+    /// For whom the server is: a person's own machine, tenants, or holders of tokens
+    #[arg(
+        long,
+        value_name = "MODE",
+        env = "NODETOOL_SERVER_MODE",
+        ignore_case = true
+    )]
+    pub(crate) mode: Option<Mode>,
+    /// How callers show who they are
+    #[arg(
+        long,
+        value_name = "PROVIDER",
+        env = "AUTH_PROVIDER",
+        ignore_case = true
+    )]
+    pub(crate) auth_provider: Option<AuthProvider>,
     /// Largest uploaded file in bytes
     #[arg(long, value_name = "BYTES", env = "NODETOOL_UPLOAD_LIMIT")]
     pub(crate) upload_limit: Option<u64>,
@@ -147,6 +203,7 @@ pub(crate) struct Overrides {
         env = "NODETOOL_FILE_ROOTS",
         value_delimiter = ','
     )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) file_roots: Vec<PathBuf>,
     /// Folder that workspaces have to be in (repeatable)
     #[arg(
@@ -155,6 +212,7 @@ pub(crate) struct Overrides {
         env = "NODETOOL_WORKSPACE_ROOTS",
         value_delimiter = ','
     )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) workspace_roots: Vec<PathBuf>,
     /// Folder with skills for agents (repeatable)
     #[arg(
@@ -163,6 +221,7 @@ pub(crate) struct Overrides {
         env = "NODETOOL_AGENT_SKILL_DIRS",
         value_delimiter = ','
     )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) skill_dirs: Vec<PathBuf>,
     /// Address clients reach the server at; told to the apps of workflows
     #[arg(long, value_name = "URL", env = "NODETOOL_API_URL")]
@@ -184,6 +243,7 @@ pub(crate) struct Overrides {
     pub(crate) ws_max_message_bytes: Option<usize>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
+    #[serde(skip)]
     pub(crate) xdg_data_home: Option<PathBuf>,
     /// Home folder
     #[arg(long, hide = true, env = "HOME")]
@@ -201,94 +261,30 @@ impl Config {
                 toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
             table.extend(file);
         }
-        let mut config: Config = table.try_into().context("in the settings")?;
         let Overrides {
-            data_dir,
-            log,
-            log_format,
-            allow_hosts,
-            host,
-            port,
-            shutdown_seconds,
-            recovery,
-            max_concurrent_jobs,
-            max_concurrent_runs_per_workflow,
-            job_replay_buffer_events,
-            job_replay_retention_ms,
-            job_retention_days,
-            job_retention_mib,
-            static_folder,
-            disable_docs,
-            environment,
-            upload_limit,
-            file_roots,
-            workspace_roots,
-            skill_dirs,
-            ref home,
-            api_url,
-            examples_dir,
-            autosave_min_interval_seconds,
-            autosave_max_versions_per_workflow,
-            autosave_keep_days,
-            ws_max_message_bytes,
+            home,
+            xdg_data_home,
             ..
-        } = over;
-        config.environment = environment.unwrap_or(config.environment);
-        config.upload_limit = upload_limit.unwrap_or(config.upload_limit);
-        config.home = home.clone().filter(|home| home.is_absolute());
-        for (setting, name, given) in [
-            (&mut config.file_roots, "file_roots", file_roots),
-            (
-                &mut config.workspace_roots,
-                "workspace_roots",
-                workspace_roots,
-            ),
-            (&mut config.skill_dirs, "skill_dirs", skill_dirs),
+        } = &over;
+        let (home, xdg_data_home) = (home.clone(), xdg_data_home.clone());
+        table.extend(toml::Table::try_from(over).context("in the flags")?);
+        let mut config: Config = table.try_into().context("in the settings")?;
+        config.home = home.filter(|home| home.is_absolute());
+        for (folders, name) in [
+            (&mut config.file_roots, "file_roots"),
+            (&mut config.workspace_roots, "workspace_roots"),
+            (&mut config.skill_dirs, "skill_dirs"),
         ] {
-            replace_folders(setting, name, given)?;
+            only_absolute(folders, name)?;
         }
         if config.file_roots.is_empty() {
             config.file_roots = config.home.iter().cloned().collect();
         }
-        config.api_url = api_url.unwrap_or(config.api_url);
-        config.examples_dir = examples_dir.unwrap_or(config.examples_dir);
-        config.autosave_min_interval_seconds =
-            autosave_min_interval_seconds.unwrap_or(config.autosave_min_interval_seconds);
-        config.autosave_max_versions_per_workflow =
-            autosave_max_versions_per_workflow.unwrap_or(config.autosave_max_versions_per_workflow);
-        config.autosave_keep_days = autosave_keep_days.unwrap_or(config.autosave_keep_days);
-        config.data_dir = data_dir.unwrap_or(config.data_dir);
-        config.log = log.unwrap_or(config.log);
-        config.log_format = log_format.unwrap_or(config.log_format);
-        config.host = host.unwrap_or(config.host);
-        config.port = port.unwrap_or(config.port);
-        config.shutdown_seconds = shutdown_seconds.unwrap_or(config.shutdown_seconds);
-        config.recovery = recovery.unwrap_or(config.recovery);
-        config.max_concurrent_jobs = max_concurrent_jobs.unwrap_or(config.max_concurrent_jobs);
-        config.max_concurrent_runs_per_workflow =
-            max_concurrent_runs_per_workflow.unwrap_or(config.max_concurrent_runs_per_workflow);
-        config.job_replay_buffer_events =
-            job_replay_buffer_events.unwrap_or(config.job_replay_buffer_events);
-        config.job_replay_retention_ms =
-            job_replay_retention_ms.unwrap_or(config.job_replay_retention_ms);
-        config.job_retention_days = job_retention_days.unwrap_or(config.job_retention_days);
-        config.job_retention_mib = job_retention_mib.unwrap_or(config.job_retention_mib);
-        config.static_folder = static_folder.unwrap_or(config.static_folder);
-        config.disable_docs = disable_docs.unwrap_or(config.disable_docs);
-        config.ws_max_message_bytes = ws_max_message_bytes.unwrap_or(config.ws_max_message_bytes);
-        if !allow_hosts.is_empty() {
-            config.allow_hosts = allow_hosts
-                .into_iter()
-                .filter(|h| !h.trim().is_empty())
-                .collect();
-        }
+        config.allow_hosts.retain(|host| !host.trim().is_empty());
         if config.data_dir.as_os_str().is_empty() {
-            let base = over.xdg_data_home.filter(|p| p.is_absolute());
-            let base = base.or_else(|| {
-                over.home
-                    .filter(|h| h.is_absolute())
-                    .map(|h| h.join(".local/share"))
-            });
+            let base = xdg_data_home.filter(|p| p.is_absolute());
+            let home = config.home.as_ref();
+            let base = base.or_else(|| home.map(|home| home.join(".local/share")));
             match base {
                 Some(base) => config.data_dir = base.join("nodetool"),
                 None => bail!(
@@ -315,17 +311,10 @@ impl Config {
     }
 }
 
-/// Puts the folders that are given in the place of a setting, which has to name absolute paths.
-fn replace_folders(
-    setting: &mut Vec<PathBuf>,
-    name: &str,
-    given: Vec<PathBuf>,
-) -> anyhow::Result<()> {
-    if !given.is_empty() {
-        *setting = given;
-    }
-    setting.retain(|folder| !folder.as_os_str().is_empty());
-    match setting.iter().find(|folder| !folder.is_absolute()) {
+/// A list of folders without empty names, none of them relative.
+fn only_absolute(folders: &mut Vec<PathBuf>, name: &str) -> anyhow::Result<()> {
+    folders.retain(|folder| !folder.as_os_str().is_empty());
+    match folders.iter().find(|folder| !folder.is_absolute()) {
         Some(folder) => bail!("{name}: {} is not an absolute path", folder.display()),
         None => Ok(()),
     }

@@ -30,6 +30,7 @@ mod examples;
 mod exports;
 mod extract;
 mod files;
+mod gate;
 mod jobs;
 mod machine;
 mod memory;

@@ -10,6 +10,7 @@ mod extensions;
 mod http;
 mod node_services;
 mod outbound;
+mod sensitive;
 mod services;
 mod ws;
 

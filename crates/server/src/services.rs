@@ -28,7 +28,7 @@ pub(crate) mod workflow_body;
 mod workflows;
 mod workspaces;
 
-pub(crate) use accounts::Caller;
+pub(crate) use accounts::{Caller, OWNER};
 pub(crate) use assets::content_types;
 pub(crate) use assets::{
     AssetError, AssetOrigin, AssetService, Bucket, ChangeAsset, CreateAsset, ScratchAssets,

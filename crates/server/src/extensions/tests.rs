@@ -15,7 +15,7 @@ impl FromRequestParts<Names> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &Names) -> Result<Self, ApiError> {
         let name = parts.headers.get("x-name").and_then(|n| n.to_str().ok());
-        name.map(|n| Caller { user_id: n.into() })
+        name.map(|n| Caller::user(n))
             .ok_or_else(|| ApiError::new(StatusCode::UNAUTHORIZED, "who are you?"))
     }
 }

@@ -12,15 +12,6 @@ use nodetool_protocol::{Map, Value};
 
 use super::error::{ApiError, FieldError};
 use super::{AppState, BODY_LIMIT};
-use crate::services::Caller;
-
-impl FromRequestParts<AppState> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(_: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
-        Ok(Caller::local())
-    }
-}
 
 /// Bytes of a body that is too large which are still read, so that its sender gets to see the refusal.
 const DISCARD_LIMIT: usize = 256 << 20;

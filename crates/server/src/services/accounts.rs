@@ -1,22 +1,40 @@
 //! Who is calling.
 
+/// The one user of a server without accounts, and whoever holds the server's own token.
+pub(crate) const OWNER: &str = "1";
+
 /// The user a request speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     /// The user's id.
     pub(crate) user_id: String,
+    /// Whether the user may touch what belongs to nobody in particular, and use the routes under `/admin`.
+    pub(crate) admin: bool,
 }
 
 impl Caller {
-    /// The one user of a server without accounts.
+    /// The owner of the server, with every right.
     pub(crate) fn local() -> Self {
         Caller {
-            user_id: "1".into(),
+            user_id: OWNER.into(),
+            admin: true,
         }
     }
 
-    /// Whether the user may touch what belongs to nobody in particular.
-    pub(crate) fn is_admin(&self) -> bool {
-        *self == Caller::local()
+    /// An ordinary user.
+    pub(crate) fn user(user_id: impl Into<String>) -> Self {
+        Caller {
+            user_id: user_id.into(),
+            admin: false,
+        }
+    }
+
+    /// A user on whose behalf the server itself goes on: with a job, or a trigger.
+    pub(crate) fn on_behalf_of(user_id: impl Into<String>) -> Self {
+        let user_id = user_id.into();
+        Caller {
+            admin: user_id == OWNER,
+            user_id,
+        }
     }
 }

@@ -341,9 +341,7 @@ mod tests {
 
     fn run_of(house: &House, user: &str) -> Arc<dyn Assets> {
         house.assets.of_run(AssetOrigin {
-            caller: Caller {
-                user_id: user.into(),
-            },
+            caller: Caller::on_behalf_of(user),
             workflow_id: Some("w1".into()),
             job_id: Some("j1".into()),
         })

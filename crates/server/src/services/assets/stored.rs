@@ -58,7 +58,7 @@ impl AssetService {
             return Ok(Place::Temporary(key.of_owner(&caller.user_id)?));
         }
         let Some((id, thumbnail)) = asset_of(key.as_str()) else {
-            return if caller.is_admin() {
+            return if caller.admin {
                 Ok(Place::Loose(key.clone()))
             } else {
                 Err(AssetError::NoContents)
@@ -183,9 +183,7 @@ mod tests {
         let store = nodetool_store::Store::open_in_memory().unwrap();
         let changes = crate::services::Changes::default();
         let assets = AssetService::open(store, folder.path(), changes, 1 << 20).unwrap();
-        let of = |user: &str| Caller {
-            user_id: user.into(),
-        };
+        let of = |user: &str| Caller::on_behalf_of(user);
         let (mine, other) = (of("u1"), of("u2"));
         let create = super::super::CreateAsset {
             name: "a".into(),

@@ -193,9 +193,7 @@ impl JobService {
         approval: Approval,
     ) -> Result<(), LinkError> {
         let row = self.of_link(job_id, token).await?;
-        let caller = Caller {
-            user_id: row.user_id,
-        };
+        let caller = Caller::on_behalf_of(row.user_id);
         match self.approve(&caller, job_id, approval).await {
             // Somebody else was quicker.
             Err(ResumeError::NotResumable(_) | ResumeError::NotFound) => Err(LinkError::Over),

@@ -92,9 +92,7 @@ impl Workflows for WorkflowsInside {
                 );
                 return Err(NodeError::new(text));
             };
-            let caller = Caller {
-                user_id: cx.run.user_id.to_string(),
-            };
+            let caller = Caller::on_behalf_of(cx.run.user_id.to_string());
             let workflow =
                 inner
                     .workflows

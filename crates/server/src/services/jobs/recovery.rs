@@ -28,7 +28,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const CANNOT_RESUME: &str = "Recovery failed: could not resume execution";
 
 /// What happens at the start to jobs that were at work when the server ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Recovery {
     /// They go on where they were.
@@ -239,9 +241,7 @@ impl Inner {
         row: &JobRow,
         payload: &JobPayload,
     ) -> Result<StartRun, ResumeError> {
-        let caller = Caller {
-            user_id: row.user_id.clone(),
-        };
+        let caller = Caller::on_behalf_of(row.user_id.clone());
         let workflow = self.workflow_of(&caller, row, payload).await?;
         let params: Map = serde_json::from_str(&payload.params)
             .map_err(|e| ResumeError::Broken(format!("its parameters cannot be read: {e}")))?;

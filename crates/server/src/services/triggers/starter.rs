@@ -97,9 +97,7 @@ impl Starter {
     }
 
     async fn start(&self, input: &TriggerInput) -> Started {
-        let caller = Caller {
-            user_id: input.user_id.clone(),
-        };
+        let caller = Caller::on_behalf_of(input.user_id.clone());
         let workflow = match self.workflows.load(&caller, &input.workflow_id).await {
             Ok(workflow) => workflow,
             Err(WorkflowError::Store(e)) => return failed(&e),
