@@ -55,6 +55,8 @@ struct Cli {
 enum Command {
     /// Start the server
     Serve(Box<serve::Serve>),
+    /// Start a server for others: private mode, on every address of this machine
+    Worker(Box<serve::Worker>),
     /// Run a workflow file
     Run(Box<run::Run>),
     /// Check a workflow file without running it
@@ -93,6 +95,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(c) => c.main(extensions),
+        Command::Worker(c) => c.main(extensions),
         Command::Run(c) => c.main(),
         Command::Validate(c) => c.main(),
         Command::Workflows(c) => c.main(extensions),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::sensitive::Sensitive;
 use crate::services::Recovery;
 
 const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -32,6 +33,18 @@ pub(crate) struct Config {
     pub(crate) environment: Environment,
     pub(crate) mode: Mode,
     pub(crate) auth_provider: AuthProvider,
+    pub(crate) cors_origins: Vec<String>,
+    pub(crate) server_names: Vec<String>,
+    pub(crate) public_storage: bool,
+    /// The server's own token.
+    #[serde(skip)]
+    pub(crate) server_token: Option<Sensitive>,
+    /// The second factor for administration.
+    #[serde(skip)]
+    pub(crate) admin_token: Option<Sensitive>,
+    /// Whether a server in private mode may do without tokens.
+    #[serde(skip)]
+    pub(crate) tokenless: bool,
     pub(crate) upload_limit: u64,
     pub(crate) file_roots: Vec<PathBuf>,
     pub(crate) workspace_roots: Vec<PathBuf>,
@@ -193,6 +206,39 @@ pub(crate) struct Overrides {
         ignore_case = true
     )]
     pub(crate) auth_provider: Option<AuthProvider>,
+    /// Origin of pages that may call this server (repeatable); * for all
+    #[arg(
+        long = "cors-origin",
+        value_name = "ORIGIN",
+        env = "CORS_ORIGINS",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cors_origins: Vec<String>,
+    /// Further name by which clients reach this server (repeatable)
+    #[arg(
+        long = "server-name",
+        value_name = "NAME",
+        env = "NODETOOL_SERVER_NAMES",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) server_names: Vec<String>,
+    /// Let everybody read stored files
+    #[arg(long, env = "NODETOOL_PUBLIC_STORAGE", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) public_storage: Option<bool>,
+    /// The server's own token
+    #[arg(long, hide = true, env = "SERVER_AUTH_TOKEN", hide_env_values = true)]
+    #[serde(skip)]
+    pub(crate) server_auth_token: Option<Sensitive>,
+    /// Its older name
+    #[arg(long, hide = true, env = "WORKER_AUTH_TOKEN", hide_env_values = true)]
+    #[serde(skip)]
+    pub(crate) worker_auth_token: Option<Sensitive>,
+    /// The second factor for administration
+    #[arg(long, hide = true, env = "ADMIN_TOKEN", hide_env_values = true)]
+    #[serde(skip)]
+    pub(crate) admin_token: Option<Sensitive>,
     /// Largest uploaded file in bytes
     #[arg(long, value_name = "BYTES", env = "NODETOOL_UPLOAD_LIMIT")]
     pub(crate) upload_limit: Option<u64>,
@@ -267,9 +313,13 @@ impl Config {
             ..
         } = &over;
         let (home, xdg_data_home) = (home.clone(), xdg_data_home.clone());
+        let set = |token: &Option<Sensitive>| token.clone().filter(|t| !t.expose().is_empty());
+        let server_token = set(&over.server_auth_token).or_else(|| set(&over.worker_auth_token));
+        let admin_token = set(&over.admin_token);
         table.extend(toml::Table::try_from(over).context("in the flags")?);
         let mut config: Config = table.try_into().context("in the settings")?;
         config.home = home.filter(|home| home.is_absolute());
+        (config.server_token, config.admin_token) = (server_token, admin_token);
         for (folders, name) in [
             (&mut config.file_roots, "file_roots"),
             (&mut config.workspace_roots, "workspace_roots"),

@@ -3,18 +3,14 @@
 //! It must not know what the routes do. Built-in routes are there first and cannot be replaced.
 
 use std::fmt;
-use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
-use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
-use url::{Host, Url};
 
-use crate::http::{ApiError, RESERVED};
+use crate::http::{ApiError, RESERVED, not_admin};
 use crate::services::Caller;
 
 /// Longest prefix.
@@ -133,16 +129,12 @@ pub(crate) fn first_parts(extensions: &[Extension]) -> Result<Vec<String>, Exten
 
 /// Adds the routes of extensions, each behind its check, to those that are there. A server for strangers takes only
 /// those that are meant for it.
-pub(crate) fn mount<S>(
+pub(crate) fn mount<S: Clone + Send + Sync + 'static>(
     mut routes: Router<S>,
-    state: &S,
     extensions: Vec<Extension>,
     for_strangers: bool,
-) -> Router<S>
-where
-    S: Clone + Send + Sync + 'static,
-    Caller: FromRequestParts<S, Rejection = ApiError>,
-{
+    enforced: bool,
+) -> Router<S> {
     for extension in extensions {
         if for_strangers && !extension.public_ok {
             tracing::info!(
@@ -151,57 +143,38 @@ where
             );
             continue;
         }
-        let (state, auth) = (state.clone(), extension.auth);
         let router = extension
             .router
-            .layer(middleware::from_fn_with_state((state, auth), check::<S>))
+            .layer(middleware::from_fn_with_state(
+                (extension.auth, enforced),
+                check,
+            ))
             .with_state(());
         routes = routes.nest(&extension.prefix, router);
     }
     routes
 }
 
-async fn check<S>(
-    State((state, auth)): State<(S, ExtensionAuth)>,
-    request: Request,
+/// The caller was found at the door.
+async fn check(
+    State((auth, enforced)): State<(ExtensionAuth, bool)>,
+    mut request: Request,
     next: Next,
-) -> Response
-where
-    S: Clone + Send + Sync + 'static,
-    Caller: FromRequestParts<S, Rejection = ApiError>,
-{
-    let (mut parts, body) = request.into_parts();
-    if auth != ExtensionAuth::Public {
-        let caller = match Caller::from_request_parts(&mut parts, &state).await {
-            Ok(caller) => caller,
-            Err(refused) => return refused.into_response(),
-        };
-        if auth == ExtensionAuth::Admin && !is_from_here(&parts) {
-            return ApiError::new(StatusCode::UNAUTHORIZED, "Authentication required")
-                .into_response();
-        }
-        parts
-            .extensions
-            .insert(ExtensionUser { id: caller.user_id });
+) -> Response {
+    if auth == ExtensionAuth::Public {
+        return next.run(request).await;
     }
-    next.run(Request::from_parts(parts, body)).await
-}
-
-/// Whether a request comes from this machine and not by way of a page from elsewhere: who administers a server without
-/// accounts.
-fn is_from_here(parts: &Parts) -> bool {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let near = peer.is_some_and(|p| p.0.ip().to_canonical().is_loopback());
-    let mut origins = parts.headers.get_all(header::ORIGIN).into_iter();
-    near && origins.all(|origin| {
-        let url = origin.to_str().ok().and_then(|o| Url::parse(o).ok());
-        match url.as_ref().and_then(Url::host) {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
-    })
+    let Some(caller) = request.extensions().get::<Caller>() else {
+        return ApiError::unauthorized("Authentication required").into_response();
+    };
+    if auth == ExtensionAuth::Admin && !caller.admin {
+        return not_admin(enforced).into_response();
+    }
+    let user = ExtensionUser {
+        id: caller.user_id.clone(),
+    };
+    request.extensions_mut().insert(user);
+    next.run(request).await
 }
 
 #[cfg(test)]

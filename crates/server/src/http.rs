@@ -12,18 +12,22 @@ use tower::Layer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::config::Mode;
 use crate::extensions::{self, Extension};
 use crate::services::{
     AssetService, ExampleService, FileService, JobService, MachineService, PackageService,
     PredictionService, SettingsService, ThreadService, TriggerService, VersionService,
     WorkflowService, WorkspaceService,
 };
+use crate::surfaces::Families;
 use crate::ws::Sockets;
 
 mod approvals;
 mod apps;
 mod assets;
+mod auth;
 mod conditions;
+mod cors;
 mod costs;
 mod error;
 mod examples;
@@ -36,7 +40,9 @@ mod machine;
 mod memory;
 mod messages;
 mod nodes;
+mod openai;
 mod openapi;
+mod origins;
 mod packages;
 mod pages;
 mod peer;
@@ -56,15 +62,15 @@ mod versions;
 mod workflows;
 mod workspaces;
 
+pub(crate) use auth::{Door, NotAdmitted};
 pub(crate) use error::{ApiError, Refusal};
+pub(crate) use gate::not_admin;
 pub(crate) use nodes::Catalogue;
+pub(crate) use origins::Origins;
 pub(crate) use site::{Front, RESERVED};
 
 /// Largest JSON body.
 const BODY_LIMIT: usize = 32 << 20;
-
-/// Without accounts there is no server that strangers use.
-const FOR_STRANGERS: bool = false;
 
 /// What handlers work with.
 pub(crate) struct App {
@@ -79,6 +85,9 @@ pub(crate) struct App {
     pub(crate) catalogue: Catalogue,
     /// Whether the server is run for others, so that what only suits an author's own machine is off.
     pub(crate) production: bool,
+    pub(crate) mode: Mode,
+    /// What every request passes.
+    pub(crate) door: Arc<Door>,
     /// Address clients reach the server at; empty for the one they use.
     pub(crate) api_url: String,
     pub(crate) started: Instant,
@@ -99,9 +108,21 @@ pub(crate) type AppState = Arc<App>;
 /// What serves requests: the routes, behind the layer that drops a trailing slash.
 pub(crate) type Surface = NormalizePath<Router>;
 
-/// Every route of the editor surface. `/x/` is `/x` everywhere.
-pub(crate) fn surface(app: AppState, front: Front, extensions: Vec<Extension>) -> Surface {
-    let (routes, description) = routes().split_for_parts();
+/// What a server has beside the API.
+pub(crate) struct Extent {
+    pub(crate) families: Families,
+    pub(crate) front: Front,
+    pub(crate) extensions: Vec<Extension>,
+}
+
+/// Every route of a server. `/x/` is `/x` everywhere.
+pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
+    let Extent {
+        families,
+        front,
+        extensions,
+    } = extent;
+    let (routes, description) = routes(&families, app.mode, app.production).split_for_parts();
     let mut routes = routes
         .merge(pages::router(front.docs))
         .merge(approvals::pages());
@@ -110,20 +131,47 @@ pub(crate) fn surface(app: AppState, front: Front, extensions: Vec<Extension>) -
         let answer = move || std::future::ready(document.clone().map(json_response));
         routes = routes.route("/openapi.json", axum::routing::get(answer));
     }
-    routes = routes.merge(app.sockets.routes());
-    let front = Arc::new(front);
-    let routes = extensions::mount(routes, &app, extensions, FOR_STRANGERS)
+    routes = routes.merge(app.sockets.routes(&families));
+    let (front, door) = (Arc::new(front), app.door.clone());
+    let entrance = auth::Entrance {
+        door: door.clone(),
+        front: front.clone(),
+    };
+    let for_strangers = app.mode == Mode::Public;
+    let enforced = door.accounts.enforced();
+    let routes = extensions::mount(routes, extensions, for_strangers, enforced)
         .fallback(move |request| site::answer(front.clone(), request))
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(middleware::from_fn_with_state(entrance, auth::pass))
+        .layer(middleware::from_fn_with_state(door, cors::tell))
         .layer(middleware::from_fn(log_request))
         .with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(routes)
 }
 
 /// The routes of each resource, with their descriptions.
-fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .merge(system::router())
+fn routes(families: &Families, mode: Mode, production: bool) -> OpenApiRouter<AppState> {
+    let mut routes = OpenApiRouter::new().merge(system::router());
+    if families.default_api {
+        routes = routes.merge(api(mode, production));
+    }
+    if families.openai {
+        routes = routes.merge(openai::router());
+    }
+    if families.deploy_workflows {
+        routes = routes
+            .merge(workflows::worker_router())
+            .merge(runs::worker_router());
+    }
+    if families.deploy_collections {
+        routes = routes.merge(unavailable::collections_router());
+    }
+    routes
+}
+
+/// The routes under `/api`; some only where the server is its user's own machine.
+fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
+    let mut routes = OpenApiRouter::new()
         .merge(nodes::router())
         .merge(workflows::router())
         .merge(versions::router())
@@ -135,19 +183,26 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(threads::router())
         .merge(messages::router())
         .merge(costs::router())
-        .merge(predictions::router())
         .merge(workspaces::router())
-        .merge(files::router())
         .merge(settings::router())
         .merge(memory::router())
         .merge(machine::router())
         .merge(skills::router())
-        .merge(packages::router())
         .merge(unavailable::router())
         .merge(triggers::router())
         .merge(assets::router())
         .merge(storage::router())
-        .merge(approvals::router())
+        .merge(approvals::router());
+    if mode == Mode::Desktop {
+        routes = routes
+            .merge(predictions::router())
+            .merge(packages::router())
+            .merge(unavailable::desktop_router());
+        if !production {
+            routes = routes.merge(files::router());
+        }
+    }
+    routes
 }
 
 /// One line per request, without query or body: those may hold secrets.

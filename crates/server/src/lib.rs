@@ -12,6 +12,7 @@ mod node_services;
 mod outbound;
 mod sensitive;
 mod services;
+mod surfaces;
 mod ws;
 
 pub use extensions::{Extension, ExtensionAuth, ExtensionError, ExtensionUser};

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod assets;
+mod auth;
 mod changes;
 mod closing;
 mod examples;
@@ -28,12 +29,13 @@ pub(crate) mod workflow_body;
 mod workflows;
 mod workspaces;
 
-pub(crate) use accounts::{Caller, OWNER};
+pub(crate) use accounts::Caller;
 pub(crate) use assets::content_types;
 pub(crate) use assets::{
     AssetError, AssetOrigin, AssetService, Bucket, ChangeAsset, CreateAsset, ScratchAssets,
     THUMBNAIL, Thumbnail,
 };
+pub(crate) use auth::{Accounts, Refused};
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use closing::explicit_types;
 pub(crate) use examples::{Example, ExampleError, ExampleService};

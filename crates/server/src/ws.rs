@@ -16,7 +16,9 @@ use nodetool_sdk::Registry;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::services::{Caller, Changes, JobService, Sampler, WorkflowService};
+use crate::http::{Door, NotAdmitted};
+use crate::services::{Changes, JobService, Sampler, WorkflowService};
+use crate::surfaces::Families;
 
 mod command;
 mod connection;
@@ -77,6 +79,17 @@ impl Close {
     };
 }
 
+impl From<NotAdmitted> for Close {
+    fn from(why: NotAdmitted) -> Self {
+        let reason = match why {
+            NotAdmitted::Missing => "Missing authentication",
+            NotAdmitted::Invalid => "Invalid authentication",
+            NotAdmitted::Unavailable => "Authentication provider not configured",
+        };
+        Close { code: 1008, reason }
+    }
+}
+
 /// What the sockets are made of.
 pub(crate) struct SocketParts {
     pub(crate) jobs: JobService,
@@ -87,6 +100,8 @@ pub(crate) struct SocketParts {
     pub(crate) revision: String,
     /// Largest message taken.
     pub(crate) max_message: usize,
+    /// Who may open a socket.
+    pub(crate) door: Arc<Door>,
 }
 
 struct House {
@@ -129,47 +144,27 @@ impl Sockets {
     }
 
     /// The routes of the sockets.
-    pub(crate) fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+    pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
+        &self,
+        families: &Families,
+    ) -> Router<S> {
         let everything = any(|s, h, u, w| open(Profile::Ws, s, h, u, w));
         let jobs = any(|s, h, u, w| open(Profile::Jobs, s, h, u, w));
         let updates = any(|s, h, u, w| open(Profile::Updates, s, h, u, w));
-        Router::new()
-            .route("/ws", everything)
-            .route("/predict", jobs.clone())
-            .route("/ws/predict", jobs)
-            .route("/updates", updates.clone())
-            .route("/ws/updates", updates)
-            .with_state(self.clone())
+        let mut routes = Router::new();
+        if families.main_ws {
+            routes = routes
+                .route("/ws", everything)
+                .route("/predict", jobs.clone())
+                .route("/ws/predict", jobs);
+        }
+        if families.updates_ws {
+            routes = routes
+                .route("/updates", updates.clone())
+                .route("/ws/updates", updates);
+        }
+        routes.with_state(self.clone())
     }
-}
-
-/// Whether no page asks, or one of this machine or of this very server. Any page a browser shows may try to open a
-/// socket here, and tells its origin when it does (socket spec 1.4).
-fn is_own_page(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
-    let Some(url) = origin.to_str().ok().and_then(|o| url::Url::parse(o).ok()) else {
-        return false;
-    };
-    let asked = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    let asked = asked.and_then(|host| url::Url::parse(&format!("http://{host}")).ok());
-    let same = asked.is_some_and(|asked| asked.host() == url.host());
-    match url.host() {
-        Some(url::Host::Domain(name)) => same || name == "localhost",
-        Some(url::Host::Ipv4(ip)) => same || ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => same || ip.is_loopback(),
-        None => false,
-    }
-}
-
-/// Who may open a socket.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a server without accounts admits everybody"
-)]
-fn admit(_headers: &HeaderMap, _uri: &Uri) -> Result<Caller, Close> {
-    Ok(Caller::local())
 }
 
 async fn open(
@@ -182,14 +177,12 @@ async fn open(
     let Ok(upgrade) = upgrade else {
         return no_socket();
     };
-    if !is_own_page(&headers) {
-        return (
-            StatusCode::FORBIDDEN,
-            "Sockets are not for pages of other sites",
-        )
-            .into_response();
+    let door = &sockets.0.parts.door;
+    if !door.origins.allows(&headers) {
+        let text = "Sockets are not for pages of other sites";
+        return (StatusCode::FORBIDDEN, text).into_response();
     }
-    let admitted = admit(&headers, &uri);
+    let admitted = door.admit(&headers, uri.query()).await;
     let transport_limit = sockets.0.parts.max_message;
     let transport_limit = transport_limit.saturating_add(transport_limit.min(OVERSIZE));
     let counted = sockets.0.open.token();
@@ -202,7 +195,7 @@ async fn open(
             let _counted = counted;
             match admitted {
                 Ok(caller) => connection::serve(sockets, caller, profile, socket).await,
-                Err(close) => writer::say_goodbye(socket, close).await,
+                Err(why) => writer::say_goodbye(socket, why.into()).await,
             }
         })
 }

@@ -12,9 +12,11 @@ use tokio::task::JoinSet;
 
 use super::folder;
 use super::serve::{self, House};
-use crate::config::{Config, private_folder};
+use crate::config::{AuthProvider, Config, Mode, private_folder};
 use crate::extensions::Extension;
+use crate::http::Extent;
 use crate::services::{JobService, TriggerService};
+use crate::surfaces::Families;
 use crate::ws::Sockets;
 
 /// Time that jobs and connections get to end with the command.
@@ -67,9 +69,16 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
     let config = Config {
         static_folder: std::path::PathBuf::new(),
         disable_docs: true,
+        // Whoever has the folder has everything in it.
+        mode: Mode::Desktop,
+        auth_provider: AuthProvider::None,
         ..config
     };
-    let front = serve::front(&config, &extensions)?;
+    let extent = Extent {
+        families: Families::of(config.mode),
+        front: serve::front(&config, &extensions)?,
+        extensions,
+    };
     let store =
         Store::open(&config.database(), Options::default()).context("cannot open the database")?;
     // Jobs an earlier process left behind wait for the next server: they would not outlive this command.
@@ -80,7 +89,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         sockets,
         assets: _,
         changes: _,
-    } = serve::house(&config, &store, Instant::now(), front, extensions)?;
+    } = serve::house(&config, &store, Instant::now(), extent)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
     let listener = listener.context("cannot listen on 127.0.0.1")?;
     let address = listener.local_addr()?;

@@ -12,39 +12,77 @@ use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
 use super::folder;
-use crate::config::{Config, Environment, LogFormat, Overrides, private_folder};
-use crate::extensions::{self, Extension};
-use crate::http::{self, App, Catalogue, Front, Surface};
+use crate::config::{Config, Environment, LogFormat, Mode, Overrides, private_folder};
+use crate::extensions::{self, Extension, ExtensionAuth};
+use crate::http::{self, App, Catalogue, Door, Extent, Front, Origins, Surface};
 use crate::node_services::{self, NodeServices};
 use crate::services::{
-    AssetService, AutosaveSettings, Changes, ExampleService, Feeds, FileService, JobService,
-    JobServiceParts, Kept, Limits, MachineFolders, MachineService, PackageService,
+    Accounts, AssetService, AutosaveSettings, Changes, ExampleService, Feeds, FileService,
+    JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService, PackageService,
     PredictionService, Recovery, Retention, SettingsService, Shelving, Site, ThreadService,
     TriggerService, TriggerServiceParts, VersionService, WorkflowService, WorkspaceRules,
     WorkspaceService, retention, saves,
 };
+use crate::surfaces::{self, Choices, Families};
 use crate::ws::{SocketParts, Sockets};
 
 /// Start the server
 #[derive(Debug, clap::Args)]
 pub(super) struct Serve {
+    /// Be a deployed server: private mode, unless --mode says otherwise
+    #[arg(long)]
+    production: bool,
+    #[command(flatten)]
+    choices: Choices,
+    #[command(flatten)]
+    settings: Overrides,
+}
+
+/// Start a server for others: private mode on every address of this machine
+#[derive(Debug, clap::Args)]
+pub(super) struct Worker {
+    #[command(flatten)]
+    choices: Choices,
     #[command(flatten)]
     settings: Overrides,
 }
 
 impl Serve {
-    pub(super) fn main(self, extensions: Vec<Extension>) -> anyhow::Result<ExitCode> {
-        let started = Instant::now();
-        let config = Config::load(self.settings)?;
-        log_to_stderr(&config)?;
-        let runtime = super::runtime()?;
-        let result = runtime.block_on(serve(config, started, extensions));
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        result.map(|()| ExitCode::SUCCESS)
+    pub(super) fn main(mut self, extensions: Vec<Extension>) -> anyhow::Result<ExitCode> {
+        if self.production {
+            self.settings.mode.get_or_insert(Mode::Private);
+        }
+        main(Config::load(self.settings)?, &self.choices, extensions)
     }
 }
 
-fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
+impl Worker {
+    pub(super) fn main(mut self, extensions: Vec<Extension>) -> anyhow::Result<ExitCode> {
+        self.settings.mode.get_or_insert(Mode::Private);
+        self.settings
+            .host
+            .get_or_insert_with(|| "0.0.0.0".to_owned());
+        // Whoever can connect may do without a token, which the guard of the address leaves to this machine.
+        let config = Config {
+            tokenless: true,
+            ..Config::load(self.settings)?
+        };
+        main(config, &self.choices, extensions)
+    }
+}
+
+fn main(config: Config, choices: &Choices, extensions: Vec<Extension>) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let families = Families::chosen(config.mode, choices);
+    surfaces::guard(&config, &families)?;
+    log_to_stderr(&config)?;
+    let runtime = super::runtime()?;
+    let result = runtime.block_on(serve(config, families, started, extensions));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+pub(super) fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("--log {}: not a log filter", config.log))?;
     let builder = tracing_subscriber::fmt()
@@ -61,9 +99,18 @@ fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
     set.map_err(|e| anyhow::anyhow!("cannot start logging: {e}"))
 }
 
-async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> anyhow::Result<()> {
+async fn serve(
+    config: Config,
+    families: Families,
+    started: Instant,
+    extensions: Vec<Extension>,
+) -> anyhow::Result<()> {
     let asked_to_stop = stop_signal().context("cannot listen for signals")?;
-    let front = front(&config, &extensions)?;
+    let extent = Extent {
+        families,
+        front: front(&config, &extensions)?,
+        extensions,
+    };
     private_folder(&config.data_dir)?;
     private_folder(&config.workspace())?;
     let _owned = own_folder(&config)?;
@@ -76,7 +123,7 @@ async fn serve(config: Config, started: Instant, extensions: Vec<Extension>) -> 
         sockets,
         assets,
         changes,
-    } = house(&config, &store, started, front, extensions)?;
+    } = house(&config, &store, started, extent)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
         let what = match config.recovery {
@@ -173,6 +220,11 @@ pub(super) fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result
         site,
         docs: !config.disable_docs,
         extensions: extensions::first_parts(extensions)?,
+        open_extensions: extensions
+            .iter()
+            .filter(|e| e.auth == ExtensionAuth::Public)
+            .map(|e| e.prefix.clone())
+            .collect(),
     })
 }
 
@@ -191,8 +243,7 @@ pub(super) fn house(
     config: &Config,
     store: &Store,
     started: Instant,
-    front: Front,
-    extensions: Vec<Extension>,
+    extent: Extent,
 ) -> anyhow::Result<House> {
     let changes = Changes::default();
     let assets = AssetService::open(
@@ -259,7 +310,20 @@ pub(super) fn house(
         workspace: config.workspace(),
         inbox,
     });
+    let door = Arc::new(Door {
+        accounts: Accounts::new(config.auth_provider, config.server_token.clone()),
+        origins: Origins::new(
+            &config.cors_origins,
+            &config.server_names,
+            &config.api_url,
+            &config.host,
+        )?,
+        admin_token: config.admin_token.clone(),
+        production,
+        public_storage: config.public_storage,
+    });
     let sockets = Sockets::new(SocketParts {
+        door: door.clone(),
         jobs: jobs.clone(),
         workflows: workflows.clone(),
         changes: changes.clone(),
@@ -268,6 +332,8 @@ pub(super) fn house(
         max_message: config.ws_max_message_bytes,
     });
     let app = App {
+        mode: config.mode,
+        door: door.clone(),
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
         workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
@@ -292,7 +358,7 @@ pub(super) fn house(
         started,
     };
     Ok(House {
-        router: http::surface(Arc::new(app), front, extensions),
+        router: http::surface(Arc::new(app), extent),
         jobs,
         triggers,
         sockets,

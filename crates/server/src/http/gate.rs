@@ -1,22 +1,18 @@
-//! Who may use a route: the caller, and the gate before what only administrators may do (HTTP spec 3.6).
+//! Who may use a route: the caller the door let in, and the gate before what only administrators may do (HTTP spec 3.6).
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
-use super::peer::Peer;
 use super::{ApiError, AppState};
 use crate::services::Caller;
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        let Ok(peer) = Peer::from_request_parts(parts, app).await;
-        Ok(Caller {
-            admin: peer.local,
-            ..Caller::local()
-        })
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        caller.ok_or_else(|| ApiError::unauthorized("Authentication required"))
     }
 }
 
@@ -31,9 +27,16 @@ impl FromRequestParts<AppState> for Admin {
         if caller.admin {
             return Ok(Admin(caller));
         }
-        Err(ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "Authentication required",
-        ))
+        Err(not_admin(app.door.accounts.enforced()))
+    }
+}
+
+/// What somebody is told who may not administer; without accounts there is nobody to be, so that it is a matter of
+/// where one asks from.
+pub(crate) fn not_admin(enforced: bool) -> ApiError {
+    if enforced {
+        ApiError::new(StatusCode::FORBIDDEN, "Admin access required")
+    } else {
+        ApiError::unauthorized("Authentication required")
     }
 }

@@ -1,11 +1,13 @@
 //! Where a request comes from: this machine, or elsewhere.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use url::Url;
 
+use super::origins::is_this_machine;
 use super::{ApiError, AppState};
 
 /// Headers by which proxies say for whom they ask.
@@ -28,14 +30,13 @@ impl FromRequestParts<AppState> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
         let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let loopback = from.is_some_and(|from| from.0.ip().to_canonical().is_loopback());
         Ok(Peer {
-            local: loopback && asks_for_itself(&parts.headers),
+            local: is_local(from.map(|from| from.0), &parts.headers),
         })
     }
 }
 
-/// Admits programs on this machine only, and nobody in production.
+/// Admits programs on this machine only; a server for others has no such routes.
 pub(super) struct LocalOnly;
 
 impl FromRequestParts<AppState> for LocalOnly {
@@ -56,38 +57,27 @@ impl FromRequestParts<AppState> for LocalOnly {
     }
 }
 
+/// Whether a request comes from this machine and on behalf of nobody elsewhere.
+pub(super) fn is_local(from: Option<SocketAddr>, headers: &HeaderMap) -> bool {
+    let loopback = from.is_some_and(|from| from.ip().to_canonical().is_loopback());
+    loopback && asks_for_itself(headers)
+}
+
 /// A page of somebody else shows itself by its origin, or, when it has rebound its name to this machine, by its host.
 fn asks_for_itself(headers: &HeaderMap) -> bool {
     if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
         return false;
     }
-    let host = headers.get(header::HOST).map(|v| v.to_str());
-    let origin = headers.get(header::ORIGIN).map(|v| v.to_str());
-    let of_origin = |origin: &str| {
-        let url = url::Url::parse(origin).ok();
-        let host = url.as_ref().and_then(url::Url::host_str);
-        host.is_some_and(is_this_machine)
+    let is_ours = |url: &str| {
+        let url = Url::parse(url).ok();
+        url.as_ref()
+            .and_then(Url::host)
+            .is_some_and(|host| is_this_machine(&host))
     };
-    let host_fits = host.is_none_or(|host| host.is_ok_and(|h| is_this_machine(without_port(h))));
-    host_fits && origin.is_none_or(|origin| origin.is_ok_and(of_origin))
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse::<IpAddr>() {
-        Ok(ip) => ip.to_canonical().is_loopback(),
-        Err(_) => {
-            let name = bare.to_ascii_lowercase();
-            name == "localhost" || name.ends_with(".localhost")
-        }
-    }
+    let text = |name| headers.get(name).map(HeaderValue::to_str);
+    let host_fits =
+        text(header::HOST).is_none_or(|h| h.is_ok_and(|h| is_ours(&format!("http://{h}"))));
+    host_fits && text(header::ORIGIN).is_none_or(|o| o.is_ok_and(is_ours))
 }
 
 #[cfg(test)]

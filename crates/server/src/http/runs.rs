@@ -22,6 +22,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(run_workflow))
         .routes(routes!(stream_workflow))
+}
+
+/// The routes of a worker.
+pub(super) fn worker_router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(run_worker_workflow))
         .routes(routes!(stream_worker_workflow))
 }

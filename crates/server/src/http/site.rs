@@ -53,6 +53,8 @@ pub(crate) struct Front {
     pub(crate) docs: bool,
     /// First parts of the paths of extensions.
     pub(crate) extensions: Vec<String>,
+    /// Prefixes of the extensions that everybody may call.
+    pub(crate) open_extensions: Vec<String>,
 }
 
 impl Front {

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{AppState, json, json_response};
+use super::{AppState, json};
+use crate::config::Mode;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -17,10 +18,21 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(get_api_health))
 }
 
-/// Whether the server answers: the JSON string `"OK"`.
-#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = String, content_type = "application/json")))]
-async fn get_health() -> Response {
-    json_response(bytes::Bytes::from_static(b"\"OK\""))
+/// Whether the server answers: the JSON string `"OK"`, or an object like that of `/ping` from a server in private mode.
+#[utoipa::path(get, path = "/health", tag = "system", responses((status = 200, body = Health, content_type = "application/json")))]
+async fn get_health(State(app): State<AppState>) -> Response {
+    json(&match app.mode {
+        Mode::Desktop | Mode::Public => Health::Word("OK"),
+        Mode::Private => Health::Object(Pong::now()),
+    })
+}
+
+/// That the server answers.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Health {
+    Word(&'static str),
+    Object(Pong),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -30,8 +42,17 @@ struct Pong {
     timestamp: String,
 }
 
+impl Pong {
+    fn now() -> Self {
+        Pong {
+            status: "healthy",
+            timestamp: Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false),
+        }
+    }
+}
+
 #[derive(Serialize, ToSchema)]
-struct Health {
+struct ApiHealth {
     version: &'static str,
     /// Seconds since the start.
     uptime: u64,
@@ -40,16 +61,13 @@ struct Health {
 /// Whether the server answers, and its time.
 #[utoipa::path(get, path = "/ping", tag = "system", responses((status = 200, body = Pong)))]
 async fn get_ping() -> Response {
-    json(&Pong {
-        status: "healthy",
-        timestamp: Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, false),
-    })
+    json(&Pong::now())
 }
 
 /// The server's version and the seconds since its start.
-#[utoipa::path(get, path = "/api/health", tag = "system", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/api/health", tag = "system", responses((status = 200, body = ApiHealth)))]
 async fn get_api_health(State(app): State<AppState>) -> Response {
-    json(&Health {
+    json(&ApiHealth {
         version: env!("CARGO_PKG_VERSION"),
         uptime: app.started.elapsed().as_secs(),
     })

@@ -5,16 +5,27 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{ApiError, AppState, Refusal};
+use crate::services::Caller;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_users, create_user))
         .routes(routes!(reset_user_token))
         .routes(routes!(get_user, delete_user))
-        .routes(routes!(export_debug_bundle))
         .routes(routes!(generate_app))
+}
+
+/// Those of an author's own machine.
+pub(super) fn desktop_router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(export_debug_bundle))
         .routes(routes!(log_in_with_oauth))
         .routes(routes!(finish_oauth))
+}
+
+/// Those of a deployed server's collections.
+pub(super) fn collections_router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(index_deployed_collection))
 }
 
 fn unavailable(reason: &str) -> ApiError {
@@ -69,6 +80,13 @@ async fn export_debug_bundle() -> ApiError {
 #[utoipa::path(post, path = "/api/vibecoding/generate", tag = "vibecoding", responses((status = 501, body = Refusal)))]
 async fn generate_app() -> ApiError {
     unavailable("Apps cannot be generated: this server has no model provider yet")
+}
+
+/// Would add a file to a collection.
+#[utoipa::path(post, path = "/collections/{name}/index", tag = "collections", params(("name" = String, Path)),
+    responses((status = 501, body = Refusal)))]
+async fn index_deployed_collection(_: Caller) -> ApiError {
+    unavailable("Collections cannot be indexed: this server has no vector store yet")
 }
 
 fn gone() -> ApiError {

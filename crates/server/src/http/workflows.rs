@@ -26,6 +26,11 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list_workflow_tools))
         .routes(routes!(get_workflow, update_workflow, delete_workflow))
         .routes(routes!(get_workflow_interface))
+}
+
+/// The routes of a worker.
+pub(super) fn worker_router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(list_worker_workflows))
         .routes(routes!(
             get_worker_workflow,

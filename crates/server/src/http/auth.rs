@@ -1,0 +1,305 @@
+//! Before any route: whose page asks, and who (HTTP spec 1.5, 3.2 to 3.6). What passes carries its [`Caller`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::origins::Origins;
+use super::peer;
+use super::site::Front;
+use super::{ApiError, site};
+use crate::sensitive::Sensitive;
+use crate::services::{Accounts, Caller, Refused};
+
+const NO_TOKEN: &str = "Authorization header required. Use 'Authorization: Bearer <token>'.";
+const ADMIN_TOKEN: &str = "x-admin-token";
+
+/// Where authentication is not asked for: exactly these paths.
+const OPEN: [&str; 3] = ["/health", "/ping", "/api/health"];
+/// Paths of the sockets, which tell a client that it is refused in their own way (HTTP spec 3.3).
+pub(crate) const SOCKETS: [&str; 11] = [
+    "/ws",
+    "/predict",
+    "/ws/predict",
+    "/chat",
+    "/ws/chat",
+    "/updates",
+    "/ws/updates",
+    "/terminal",
+    "/ws/terminal",
+    "/hf/download",
+    "/ws/download",
+];
+
+/// What is asked before a request gets to its route.
+pub(crate) struct Door {
+    pub(crate) accounts: Accounts,
+    pub(crate) origins: Origins,
+    /// The second factor for everything under `/admin` in production.
+    pub(crate) admin_token: Option<Sensitive>,
+    pub(crate) production: bool,
+    /// Whether stored files may be read by everybody.
+    pub(crate) public_storage: bool,
+}
+
+/// The door and what is in front of it.
+#[derive(Clone)]
+pub(super) struct Entrance {
+    pub(super) door: Arc<Door>,
+    pub(super) front: Arc<Front>,
+}
+
+/// Lets a request pass to its route, or answers it.
+pub(super) async fn pass(State(at): State<Entrance>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match at.door.judge(&at.front, &parts).await {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                parts.extensions.insert(caller);
+            }
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(refused) => {
+            let path: String = parts.uri.path().chars().take(200).collect();
+            tracing::info!(target: "audit", event = "request.refused", http.method = %parts.method,
+                http.path = path, http.status = refused.status().as_u16(), reason = refused.detail());
+            refused.into_response()
+        }
+    }
+}
+
+impl Door {
+    /// Who asks, if that has to be known; or why nobody of that kind gets in.
+    async fn judge(&self, front: &Front, parts: &Parts) -> Result<Option<Caller>, ApiError> {
+        let (path, method, headers) = (parts.uri.path(), &parts.method, &parts.headers);
+        if OPEN.contains(&path) || is_public_link(path) {
+            return Ok(None);
+        }
+        if !self.accounts.enforced() {
+            if !self.origins.knows_host(headers) {
+                return Err(ApiError::new(
+                    StatusCode::FORBIDDEN,
+                    "This server does not know itself by the name in the Host header; NODETOOL_SERVER_NAMES lists such names",
+                ));
+            }
+            if !self.origins.allows(headers) {
+                return Err(ApiError::new(
+                    StatusCode::FORBIDDEN,
+                    "Pages of other sites may not call this server; CORS_ORIGINS lists those that may",
+                ));
+            }
+            let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+            let caller = Caller {
+                admin: peer::is_local(from.map(|from| from.0), headers),
+                ..Caller::local()
+            };
+            self.check_second_factor(path, headers)?;
+            return Ok(Some(caller));
+        }
+        if *method == Method::OPTIONS || SOCKETS.contains(&path) {
+            return Ok(None);
+        }
+        if matches!(*method, Method::GET | Method::HEAD)
+            && (front.is_open(path) || self.is_open_file(path))
+        {
+            return Ok(None);
+        }
+        let caller = match bearer(headers) {
+            Some(token) => self.accounts.verify(token).await.map_err(ApiError::from),
+            None if front.is_extension_for_all(path) => return Ok(None),
+            None => Err(ApiError::unauthorized(NO_TOKEN)),
+        }?;
+        self.check_second_factor(path, headers)?;
+        Ok(Some(caller))
+    }
+
+    /// Stored files, where they are public.
+    fn is_open_file(&self, path: &str) -> bool {
+        self.public_storage && path.starts_with("/storage/")
+    }
+
+    fn check_second_factor(&self, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
+        if !self.production || !is_below(path, "/admin") {
+            return Ok(());
+        }
+        let refuse = |text| Err(ApiError::new(StatusCode::FORBIDDEN, text));
+        let Some(expected) = &self.admin_token else {
+            if self.accounts.has_roles() {
+                return Ok(());
+            }
+            return Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Administration is off: ADMIN_TOKEN is not set",
+            ));
+        };
+        match headers.get(ADMIN_TOKEN).map(HeaderValue::to_str) {
+            None => refuse("Admin token required. Use X-Admin-Token header."),
+            Some(Ok(token)) if expected.is(token) => Ok(()),
+            Some(_) => refuse("Invalid admin token."),
+        }
+    }
+
+    /// Who opens a socket: by header, else by query (socket spec 1.3).
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Result<Caller, NotAdmitted> {
+        if !self.accounts.enforced() {
+            return Ok(Caller::local());
+        }
+        let verified = match bearer(headers) {
+            Some(token) => self.accounts.verify(token).await,
+            None => {
+                let pairs: Vec<_> =
+                    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
+                let named = |name: &str| {
+                    let found = pairs
+                        .iter()
+                        .find(|(key, value)| key == name && !value.is_empty());
+                    found.map(|(_, value)| value)
+                };
+                let token = named("api_key").or_else(|| named("token"));
+                let token = token.ok_or(NotAdmitted::Missing)?;
+                match self.accounts.redeem(token) {
+                    Some(caller) => Ok(caller),
+                    None => self.accounts.verify(token).await,
+                }
+            }
+        };
+        verified.map_err(|refused| {
+            if refused.unavailable {
+                NotAdmitted::Unavailable
+            } else {
+                NotAdmitted::Invalid
+            }
+        })
+    }
+}
+
+/// Why a socket is not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAdmitted {
+    /// Nothing says who asks.
+    Missing,
+    /// What is said is not so.
+    Invalid,
+    /// It cannot be found out now.
+    Unavailable,
+}
+
+/// The token of an `Authorization` header of exactly two words, the first of them `Bearer`.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut words = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_whitespace();
+    let (scheme, token) = (words.next()?, words.next()?);
+    (words.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then_some(token)
+}
+
+/// Whether a path is one of a folder's.
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Paths whose secret is in them or in their body: webhooks, links to approve, and the way back from another login.
+fn is_public_link(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').skip(1).take(6).collect();
+    matches!(
+        parts[..],
+        ["api", "triggers", _, _, "webhook"]
+            | ["approve", _, _]
+            | ["api", "oauth", "hf" | "github", "callback"]
+    )
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        if refused.unavailable {
+            return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, refused.detail);
+        }
+        ApiError::unauthorized(refused.detail)
+    }
+}
+
+impl Front {
+    /// Whether a path is that of a page or file for everybody: nothing of the API, and there only if there is a UI.
+    fn is_open(&self, path: &str) -> bool {
+        match path
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or_default()
+        {
+            "" | "api-demo.html" | "editor" => true,
+            first => {
+                self.site.is_some()
+                    && !site::RESERVED.contains(&first)
+                    && !self.extensions.iter().any(|e| e == first)
+            }
+        }
+    }
+
+    fn is_extension_for_all(&self, path: &str) -> bool {
+        self.open_extensions
+            .iter()
+            .any(|prefix| is_below(path, prefix))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_two_words() {
+        let token = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, text.parse().unwrap());
+            bearer(&headers).map(str::to_owned)
+        };
+        for good in ["Bearer tok", "bEaReR tok", " bearer\t tok "] {
+            assert_eq!(token(good).as_deref(), Some("tok"), "{good:?}");
+        }
+        for bad in [
+            "",
+            "tok",
+            "Bearer",
+            "Bearer a b",
+            "Basic tok",
+            "Bearertok",
+            "Bearer,tok",
+        ] {
+            assert_eq!(token(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn only_exact_paths_are_public_links() {
+        for link in [
+            "/api/triggers/w/n/webhook",
+            "/approve/j/t",
+            "/api/oauth/hf/callback",
+        ] {
+            assert!(is_public_link(link), "{link}");
+        }
+        for other in [
+            "/api/triggers/w/n/webhook/x",
+            "/api/triggers/w/n/fire",
+            "/x/api/triggers/w/n/webhook",
+            "/approve/j",
+            "/api/oauth/hf/callback/health",
+            "/api/oauth/hf/tokens",
+        ] {
+            assert!(!is_public_link(other), "{other}");
+        }
+    }
+}
