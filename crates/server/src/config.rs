@@ -36,6 +36,7 @@ pub(crate) struct Config {
     pub(crate) cors_origins: Vec<String>,
     pub(crate) server_names: Vec<String>,
     pub(crate) public_storage: bool,
+    pub(crate) system_stats: Option<bool>,
     /// The server's own token.
     #[serde(skip)]
     pub(crate) server_token: Option<Sensitive>,
@@ -227,6 +228,9 @@ pub(crate) struct Overrides {
     /// Let everybody read stored files
     #[arg(long, env = "NODETOOL_PUBLIC_STORAGE", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) public_storage: Option<bool>,
+    /// Tell sockets how busy the machine is; by default only where no tokens are asked for
+    #[arg(long, env = "NODETOOL_SYSTEM_STATS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) system_stats: Option<bool>,
     /// The server's own token
     #[arg(long, hide = true, env = "SERVER_AUTH_TOKEN", hide_env_values = true)]
     #[serde(skip)]
@@ -293,6 +297,7 @@ pub(crate) struct Overrides {
     pub(crate) xdg_data_home: Option<PathBuf>,
     /// Home folder
     #[arg(long, hide = true, env = "HOME")]
+    #[serde(skip)]
     pub(crate) home: Option<PathBuf>,
 }
 

@@ -100,6 +100,8 @@ pub(crate) struct SocketParts {
     pub(crate) revision: String,
     /// Largest message taken.
     pub(crate) max_message: usize,
+    /// Whether sockets tell how busy the machine is.
+    pub(crate) stats: bool,
     /// Who may open a socket.
     pub(crate) door: Arc<Door>,
 }

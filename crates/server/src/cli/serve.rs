@@ -323,6 +323,9 @@ pub(super) fn house(
         public_storage: config.public_storage,
     });
     let sockets = Sockets::new(SocketParts {
+        stats: config
+            .system_stats
+            .unwrap_or(!config.auth_provider.enforced()),
         door: door.clone(),
         jobs: jobs.clone(),
         workflows: workflows.clone(),

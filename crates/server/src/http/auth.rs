@@ -20,7 +20,7 @@ const NO_TOKEN: &str = "Authorization header required. Use 'Authorization: Beare
 const ADMIN_TOKEN: &str = "x-admin-token";
 
 /// Where authentication is not asked for: exactly these paths.
-const OPEN: [&str; 3] = ["/health", "/ping", "/api/health"];
+pub(super) const OPEN: [&str; 3] = ["/health", "/ping", "/api/health"];
 /// Paths of the sockets, which tell a client that it is refused in their own way (HTTP spec 3.3).
 pub(crate) const SOCKETS: [&str; 11] = [
     "/ws",

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::ApiError;
+use super::{ApiError, auth};
 
 pub(super) mod shapes;
 
@@ -16,7 +16,7 @@ const ABOUT: &str = "Stores, runs and serves visual workflows: graphs of typed n
     of one page to get the next. A trailing slash makes no difference. `GET` routes answer `HEAD`, too.";
 
 /// Tags with their meaning, in the order readers meet them.
-const TAGS: [(&str, &str); 26] = [
+const TAGS: [(&str, &str); 28] = [
     ("workflows", "Saved workflows"),
     ("versions", "Saved states of a workflow"),
     ("examples", "Workflows to start from"),
@@ -31,6 +31,8 @@ const TAGS: [(&str, &str); 26] = [
     ("packages", "Packages of node types and examples"),
     ("assets", "Files of the user, in folders"),
     ("storage", "Stored bytes by key"),
+    ("collections", "Documents found by meaning"),
+    ("openai", "The routes that clients of OpenAI know"),
     ("files", "Files of the machine the server runs on"),
     ("workspaces", "Folders that workflows may use"),
     ("threads", "Conversations"),
@@ -84,6 +86,9 @@ fn complete(root: &mut Value) {
                 for method in METHODS {
                     if let Some(operation) = item.get_mut(method) {
                         complete_operation(operation);
+                        if !auth::OPEN.contains(&path.as_str()) {
+                            guard_operation(operation);
+                        }
                         used.extend(tags_of(operation));
                     }
                 }
@@ -200,6 +205,18 @@ fn complete_operation(operation: &mut Value) {
     }
 }
 
+/// What the door answers before any route.
+fn guard_operation(operation: &mut Value) {
+    let Some(responses) = operation["responses"].as_object_mut() else {
+        return;
+    };
+    for (status, name) in [("401", "Unknown"), ("403", "Forbidden")] {
+        responses
+            .entry(status)
+            .or_insert_with(|| json!({ "$ref": format!("#/components/responses/{name}") }));
+    }
+}
+
 /// An optional body may be left out, which is not the same as `null`.
 fn forget_null_body(body: &mut Value) {
     for content in body["content"]
@@ -278,7 +295,14 @@ fn errors() -> Value {
         "description": "What to quote when asking about the fault",
         "schema": { "type": "string" },
     } });
+    let mut unknown = error("Nobody known asks");
+    unknown["headers"] = json!({ "WWW-Authenticate": {
+        "description": "How to say who asks",
+        "schema": { "type": "string" },
+    } });
     json!({
+        "Unknown": unknown,
+        "Forbidden": error("The caller, or the page that asks, may not do this"),
         "Unreadable": error("The body could not be read to its end"),
         "TooLarge": error("The body is larger than this server takes"),
         "Invalid": error("Something in the request is not as it must be"),

@@ -235,6 +235,11 @@ impl Feed {
         self.ring().closed
     }
 
+    /// Whether whoever listens has been, or could have been, told the end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_closed() || self.status().is_some_and(JobStatus::is_terminal)
+    }
+
     /// The kept lines of the job's log.
     pub(crate) fn log(&self) -> Vec<LogLine> {
         self.ring().log.iter().cloned().collect()

@@ -292,7 +292,7 @@ impl JobService {
             .running()
             .values()
             .filter(|live| *live.subject.user_id == *caller.user_id)
-            .filter(|live| !live.feed.as_ref().is_some_and(|f| f.is_closed()))
+            .filter(|live| !live.feed.as_ref().is_some_and(|f| f.is_over()))
             .map(|live| ActiveJob {
                 job_id: live.subject.job_id.clone(),
                 workflow_id: live.subject.workflow_id.clone(),

@@ -181,7 +181,7 @@ impl Outgoing {
     /// The one job this socket listens to, if it is one.
     pub(super) fn only_job(&self) -> Option<Arc<str>> {
         let queue = self.queue();
-        let mut live = queue.slots.iter().filter(|s| !s.watch.feed().is_closed());
+        let mut live = queue.slots.iter().filter(|s| !s.watch.feed().is_over());
         let first = live.next()?.job_id().clone();
         live.next().is_none().then_some(first)
     }
@@ -315,7 +315,7 @@ impl Drop for Hold<'_> {
 
 /// The word that messages of a job follow (socket spec 6.2).
 pub(super) fn resumed(feed: &Feed, last_seq: Option<u64>, count: u64, incomplete: bool) -> Value {
-    let status = if feed.is_closed() {
+    let status = if feed.is_over() {
         "finished"
     } else {
         "running"

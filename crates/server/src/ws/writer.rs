@@ -49,7 +49,11 @@ pub(super) async fn write(
 ) -> Option<Close> {
     let house = &socket.sockets.0;
     let mut news = socket.profile.has_news().then(|| News {
-        samples: house.sampler.listen(),
+        samples: if house.parts.stats {
+            house.sampler.listen()
+        } else {
+            watch::channel(None).1
+        },
         changes: house.parts.changes.listen(),
     });
     let mut draining = house.draining.subscribe();

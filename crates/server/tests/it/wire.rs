@@ -6,6 +6,7 @@ mod client;
 mod costs;
 mod crowds;
 mod description;
+mod doors;
 mod events;
 mod examples;
 mod extras;

@@ -143,7 +143,7 @@ impl JobService {
                 Suspended => live.is_none(),
                 status if status.is_terminal() => live.is_none(),
                 Paused => feed.is_none_or(|f| f.status() == Some(JobStatus::Paused)),
-                _ => live.is_some() && !feed.is_some_and(|f| f.is_closed()),
+                _ => live.is_some() && !feed.is_some_and(|f| f.is_over()),
             };
             if settled {
                 return Ok(());

@@ -10,7 +10,7 @@ use super::server::{TestServer, pace, within};
 /// Opens streaming runs whose answers nobody reads.
 async fn unread(server: &TestServer, workflow: &str, count: usize) -> Vec<TcpStream> {
     let head = format!(
-        "POST /api/workflows/{workflow}/run?stream=true HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+        "POST /api/workflows/{workflow}/run?stream=true HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"
     );
     let mut sockets = Vec::new();
     for _ in 0..count {

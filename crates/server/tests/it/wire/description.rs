@@ -383,7 +383,7 @@ fn the_check_of_answers_sees_what_does_not_fit() {
             "GET",
             "/health",
             answer(200, json, "1"),
-            "get_health 200: at \"\": 1 is not of type",
+            "get_health 200: at \"\": 1 is not valid",
         ),
         (
             "GET",

@@ -55,8 +55,8 @@ async fn case_40_an_app_is_told_where_it_is_and_kept_in_a_sandbox() {
     let page = String::from_utf8(app.body.to_vec()).unwrap();
     let (head, _) = page.split_once("</head>").unwrap();
     for wanted in [
-        "window.NODETOOL_API_URL=\"http://nodetool.test/api\";",
-        "window.NODETOOL_WS_URL=\"ws://nodetool.test/ws\";",
+        "window.NODETOOL_API_URL=\"http://localhost/api\";",
+        "window.NODETOOL_WS_URL=\"ws://localhost/ws\";",
         "window.NODETOOL_WORKFLOW_ID=\"w:1\";",
         "<title>ä</title>",
     ] {

@@ -165,8 +165,7 @@ async fn only_programs_on_this_machine_reach_files() {
         ("forwarded", "for=10.0.0.1"),
     ] {
         let request = with_headers(Method::GET, "/api/files/list", &[foreign], "");
-        let refused = client.send(request).await.detail(403);
-        assert!(refused.contains("own machine"), "{foreign:?}");
+        client.send(request).await.detail(403);
     }
     let own = [
         ("host", "127.0.0.1:7777"),

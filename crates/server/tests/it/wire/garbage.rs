@@ -13,7 +13,7 @@ use super::graphs::greeting;
 use super::server::{TestServer, within};
 
 /// Sends bytes and gives the status line of the answer, if any. A sender that is done may say that no more will come.
-async fn answer(address: SocketAddr, bytes: &[u8], done: bool) -> String {
+pub(super) async fn answer(address: SocketAddr, bytes: &[u8], done: bool) -> String {
     within("an answer or the end", async {
         let mut socket = TcpStream::connect(address).await.unwrap();
         // The server may hang up before it has read everything.
@@ -32,30 +32,33 @@ async fn answer(address: SocketAddr, bytes: &[u8], done: bool) -> String {
 #[tokio::test]
 async fn requests_that_are_none_are_turned_away() {
     let server = TestServer::start();
-    let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(200_000));
+    let long = format!(
+        "GET /{} HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "a".repeat(200_000)
+    );
     let many = format!(
-        "GET /health HTTP/1.1\r\nhost: x\r\n{}\r\n",
+        "GET /health HTTP/1.1\r\nhost: localhost\r\n{}\r\n",
         "x-a: 1\r\n".repeat(500)
     );
     let wide = format!(
-        "GET /health HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n",
+        "GET /health HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n",
         "y".repeat(1 << 20)
     );
     let cases: [(&[u8], &str); 14] = [
         (b"GARBAGE\r\n\r\n", "HTTP/1.1 400 Bad Request"),
         (b"GET / HTTP/9.9\r\n\r\n", "HTTP/1.1 400 Bad Request"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "HTTP/1.1 400 Bad Request"),
-        (b"GET /health?%ff=%fe&\xff HTTP/1.1\r\nhost: x\r\n\r\n", "HTTP/1.1 400 Bad Request"),
-        (b"GET /he\0alth HTTP/1.1\r\nhost: x\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (b"GET /health?%ff=%fe&\xff HTTP/1.1\r\nhost: localhost\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (b"GET /he\0alth HTTP/1.1\r\nhost: localhost\r\n\r\n", "HTTP/1.1 400 Bad Request"),
         (b"GET /health HTTP/1.1\r\nbad header\r\n\r\n", "HTTP/1.1 400 Bad Request"),
-        (b"POST /api/workflows HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", "HTTP/1.1 400 Bad Request"),
-        (b"POST /api/workflows HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello", "HTTP/1.1 400 Bad Request"),
-        (b"POST /api/workflows HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\nabc", "HTTP/1.1 400 Bad Request"),
-        (b"POST /api/workflows HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"na", "HTTP/1.1 400 Bad Request"),
+        (b"POST /api/workflows HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (b"POST /api/workflows HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello", "HTTP/1.1 400 Bad Request"),
+        (b"POST /api/workflows HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\nabc", "HTTP/1.1 400 Bad Request"),
+        (b"POST /api/workflows HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{\"na", "HTTP/1.1 400 Bad Request"),
         (long.as_bytes(), "HTTP/1.1 414 URI Too Long"),
         (many.as_bytes(), "HTTP/1.1 431 Request Header Fields Too Large"),
         (wide.as_bytes(), "HTTP/1.1 431 Request Header Fields Too Large"),
-        (b"GET /health HTTP/1.1\r\nhost: x\r\n", ""),
+        (b"GET /health HTTP/1.1\r\nhost: localhost\r\n", ""),
     ];
     for (bytes, wanted) in cases {
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
@@ -80,23 +83,23 @@ async fn odd_but_proper_requests_get_proper_answers() {
             "HTTP/1.1 200 OK",
         ),
         (
-            b"GET http://elsewhere/health HTTP/1.1\r\nconnection: close\r\nhost: x\r\n\r\n",
+            b"GET http://elsewhere/health HTTP/1.1\r\nconnection: close\r\nhost: localhost\r\n\r\n",
             "HTTP/1.1 200 OK",
         ),
         (
-            b"OPTIONS * HTTP/1.1\r\nconnection: close\r\nhost: x\r\n\r\n",
+            b"OPTIONS * HTTP/1.1\r\nconnection: close\r\nhost: localhost\r\n\r\n",
             "HTTP/1.1 404 Not Found",
         ),
         (
-            b"CONNECT a:1 HTTP/1.1\r\nconnection: close\r\nhost: x\r\n\r\n",
+            b"CONNECT a:1 HTTP/1.1\r\nconnection: close\r\nhost: localhost\r\n\r\n",
             "HTTP/1.1 404 Not Found",
         ),
         (
-            b"FROBNICATE /health HTTP/1.1\r\nconnection: close\r\nhost: x\r\n\r\n",
+            b"FROBNICATE /health HTTP/1.1\r\nconnection: close\r\nhost: localhost\r\n\r\n",
             "HTTP/1.1 405 Method Not Allowed",
         ),
         (
-            b"GET /../../etc/passwd HTTP/1.1\r\nconnection: close\r\nhost: x\r\n\r\n",
+            b"GET /../../etc/passwd HTTP/1.1\r\nconnection: close\r\nhost: localhost\r\n\r\n",
             "HTTP/1.1 404 Not Found",
         ),
     ] {
@@ -134,7 +137,7 @@ async fn connections_that_say_nothing_do_not_keep_others_out() {
         let mut socket = TcpStream::connect(server.address()).await.unwrap();
         if i % 2 == 0 {
             socket
-                .write_all(b"POST /api/workflows HTTP/1.1\r\nhost: x\r\ncontent-length: 9")
+                .write_all(b"POST /api/workflows HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9")
                 .await
                 .unwrap();
         }

@@ -4,7 +4,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::local::local;
+use super::local::{local, with_headers};
 use super::server::{TestServer, folder};
 
 #[tokio::test]
@@ -172,8 +172,9 @@ async fn skills_are_found_in_the_folders_that_are_set_and_in_those_a_local_progr
     let path = format!("/api/skills/one?skill_dir={}", named.path().display());
     let first = client.send(local(Method::GET, &path, "")).await.ok();
     assert_eq!(first["description"], "named");
+    let from_afar = with_headers(Method::GET, &path, &[("x-forwarded-for", "10.0.0.1")], "");
     assert_eq!(
-        client.get(&path).await.status,
+        client.send(from_afar).await.status,
         403,
         "only programs on this machine name folders"
     );

@@ -54,10 +54,25 @@ impl TestServer {
 
     /// A server over a path within a folder.
     pub(crate) fn start_at(path: &Path, folder: Arc<TempDir>, arguments: &[&str]) -> Self {
-        let mut child = program()
-            .args(["serve", "--port", "0", "--data-dir"])
-            .arg(path)
-            .args(arguments)
+        let mut command = program();
+        command.args(["serve", "--port", "0", "--data-dir"]);
+        command.arg(path).args(arguments);
+        Self::spawn(command, folder)
+    }
+
+    /// A server with an environment and more arguments.
+    pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let folder = folder();
+        let mut command = program();
+        command.args(["serve", "--port", "0", "--data-dir"]);
+        command.arg(folder.path()).args(arguments);
+        command.envs(environment.iter().copied());
+        Self::spawn(command, folder)
+    }
+
+    /// The server a command starts, once it listens.
+    pub(crate) fn spawn(mut command: Command, folder: Arc<TempDir>) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

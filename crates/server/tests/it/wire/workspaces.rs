@@ -168,11 +168,12 @@ async fn a_page_of_somebody_else_cannot_make_a_folder_a_workspace() {
     ] {
         let headers = [foreign, ("content-type", "application/json")];
         let request = with_headers(Method::POST, "/api/workspaces", &headers, sent.clone());
-        let refused = client.send(request).await.detail(400);
-        assert!(
-            refused.contains("outside the folders"),
-            "{foreign:?} {refused}"
-        );
+        let status = if foreign.0 == "x-forwarded-for" {
+            400
+        } else {
+            403
+        };
+        client.send(request).await.detail(status);
     }
 }
 

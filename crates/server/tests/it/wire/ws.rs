@@ -1,6 +1,7 @@
 //! The sockets of a server that really runs (socket spec 1 to 6, conformance rows 1 to 38, 55, 60).
 
 mod client;
+mod doors;
 mod envelope;
 mod hostile;
 mod jobs;

@@ -40,7 +40,7 @@ pub(super) async fn try_open(server: &TestServer, path: &str, mode: Mode) -> Res
         .connect(server.address())
         .await
         .expect("the server listens");
-    let url = format!("ws://nodetool.test{path}");
+    let url = format!("ws://localhost{path}");
     match within("a socket to open", client_async(url, stream)).await {
         Ok((inner, _)) => Ok(Socket {
             inner,
