@@ -26,6 +26,7 @@ mod approvals;
 mod apps;
 mod assets;
 mod auth;
+mod chat;
 mod conditions;
 mod cors;
 mod costs;
@@ -63,6 +64,7 @@ mod workflows;
 mod workspaces;
 
 pub(crate) use auth::{Door, NotAdmitted};
+pub(crate) use chat::chat_surface;
 pub(crate) use error::{ApiError, Refusal};
 pub(crate) use gate::not_admin;
 pub(crate) use nodes::Catalogue;
@@ -123,13 +125,14 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
         extensions,
     } = extent;
     let (routes, description) = routes(&families, app.mode, app.production).split_for_parts();
-    let mut routes = routes
-        .merge(pages::router(front.docs))
-        .merge(approvals::pages());
+    let mut routes = routes.merge(pages::demo()).merge(approvals::pages());
     if front.docs {
-        let document = openapi::document(&description).map(bytes::Bytes::from);
+        let document = openapi::document(&description, "NodeTool", env!("CARGO_PKG_VERSION"));
+        let document = document.map(bytes::Bytes::from);
         let answer = move || std::future::ready(document.clone().map(json_response));
-        routes = routes.route("/openapi.json", axum::routing::get(answer));
+        routes = routes
+            .merge(pages::docs())
+            .route("/openapi.json", axum::routing::get(answer));
     }
     routes = routes.merge(app.sockets.routes(&families));
     let (front, door) = (Arc::new(front), app.door.clone());

@@ -81,18 +81,7 @@ impl Door {
             return Ok(None);
         }
         if !self.accounts.enforced() {
-            if !self.origins.knows_host(headers) {
-                return Err(ApiError::new(
-                    StatusCode::FORBIDDEN,
-                    "This server does not know itself by the name in the Host header; NODETOOL_SERVER_NAMES lists such names",
-                ));
-            }
-            if !self.origins.allows(headers) {
-                return Err(ApiError::new(
-                    StatusCode::FORBIDDEN,
-                    "Pages of other sites may not call this server; CORS_ORIGINS lists those that may",
-                ));
-            }
+            self.check_page(headers)?;
             let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
             let caller = Caller {
                 admin: peer::is_local(from.map(|from| from.0), headers),
@@ -116,6 +105,25 @@ impl Door {
         }?;
         self.check_second_factor(path, headers)?;
         Ok(Some(caller))
+    }
+
+    /// Refuses pages that are not ours, where no token keeps them out.
+    pub(super) fn check_page(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let refuse = |text: &str| Err(ApiError::new(StatusCode::FORBIDDEN, text));
+        if self.accounts.enforced() {
+            return Ok(());
+        }
+        if !self.origins.knows_host(headers) {
+            return refuse(
+                "This server does not know itself by the name in the Host header; NODETOOL_SERVER_NAMES lists such names",
+            );
+        }
+        if !self.origins.allows(headers) {
+            return refuse(
+                "Pages of other sites may not call this server; CORS_ORIGINS lists those that may",
+            );
+        }
+        Ok(())
     }
 
     /// Stored files, where they are public.

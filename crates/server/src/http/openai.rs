@@ -32,20 +32,30 @@ struct OpenAiError {
     code: &'static str,
 }
 
+/// A refusal in the shape of OpenAI, with the `detail` that all our refusals have.
+pub(super) fn refusal(status: StatusCode, message: &'static str, code: &'static str) -> Response {
+    let kind = if status.is_server_error() {
+        "server_error"
+    } else {
+        "invalid_request_error"
+    };
+    let error = OpenAiError {
+        message,
+        kind,
+        param: None,
+        code,
+    };
+    let mut response = json(&OpenAiRefusal {
+        error,
+        detail: message,
+    });
+    *response.status_mut() = status;
+    response
+}
+
 fn no_provider() -> Response {
     let message = "no provider configured: this server cannot reach language models yet";
-    let body = OpenAiRefusal {
-        error: OpenAiError {
-            message,
-            kind: "server_error",
-            param: None,
-            code: "no_provider",
-        },
-        detail: message,
-    };
-    let mut response = json(&body);
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    response
+    refusal(StatusCode::SERVICE_UNAVAILABLE, message, "no_provider")
 }
 
 /// Would list the models of all providers.

@@ -58,17 +58,21 @@ const METHODS: [&str; 8] = [
 ];
 
 /// The description as it is served: completed, in a stable order.
-pub(super) fn document(description: &utoipa::openapi::OpenApi) -> Result<Vec<u8>, ApiError> {
+pub(super) fn document(
+    description: &utoipa::openapi::OpenApi,
+    title: &str,
+    version: &str,
+) -> Result<Vec<u8>, ApiError> {
     let broken = |e| ApiError::internal("the API description cannot be written", &e);
     let mut root = serde_json::to_value(description).map_err(broken)?;
-    complete(&mut root);
+    complete(&mut root, title, version);
     serde_json::to_vec(&root).map_err(broken)
 }
 
-fn complete(root: &mut Value) {
+fn complete(root: &mut Value, title: &str, version: &str) {
     root["info"] = json!({
-        "title": "NodeTool",
-        "version": env!("CARGO_PKG_VERSION"),
+        "title": title,
+        "version": version,
         "summary": "A server for visual workflows",
         "description": ABOUT,
         "license": { "name": "Apache License 2.0", "identifier": env!("CARGO_PKG_LICENSE") },

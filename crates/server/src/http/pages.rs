@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::{AppState, site};
+use super::site;
 
 static HOME: LazyLock<Page> = LazyLock::new(|| Page::new(include_str!("../../assets/home.html")));
 static DOCS: LazyLock<Page> = LazyLock::new(|| Page::new(include_str!("../../assets/docs.html")));
@@ -72,16 +72,17 @@ pub(super) fn hashes(html: &str, open: &str, close: &str) -> String {
 }
 
 /// The pages that have a path of their own.
-pub(super) fn router(docs: bool) -> Router<AppState> {
-    let demo = Router::new().route(
+pub(super) fn demo<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route(
         "/api-demo.html",
         get(|headers: HeaderMap| async move { DEMO.response(&headers) }),
-    );
-    if !docs {
-        return demo;
-    }
+    )
+}
+
+/// The API to read.
+pub(super) fn docs<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let page = || get(|headers: HeaderMap| async move { DOCS.response(&headers) });
-    demo.route("/docs", page()).route("/redoc", page())
+    Router::new().route("/docs", page()).route("/redoc", page())
 }
 
 /// What this server is, for those who open its address without a web UI.

@@ -60,7 +60,7 @@ struct ApiHealth {
 
 /// Whether the server answers, and its time.
 #[utoipa::path(get, path = "/ping", tag = "system", responses((status = 200, body = Pong)))]
-async fn get_ping() -> Response {
+pub(super) async fn get_ping() -> Response {
     json(&Pong::now())
 }
 
