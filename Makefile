@@ -39,6 +39,8 @@ test: ## Run every test: unit, integration, documentation, those of the checks, 
 	    $(CARGO) test --workspace --lib --bins --tests $(LOCKED); \
 	fi
 	python3 -B ci/fuzz_api.py "$(TARGET)"
+# Dockerfile, compose file and systemd unit, with the commands in them.
+	python3 -B ci/deploy.py "$(TARGET)"
 # The code of the public documents, as it stands there.
 	python3 -B ci/snippets.py "$(TARGET)"
 

@@ -19,6 +19,7 @@ mod jobs;
 mod migrate;
 mod nodes;
 mod params;
+mod ping;
 mod progress;
 mod reach;
 mod run;
@@ -71,6 +72,8 @@ enum Command {
     Settings(Box<settings::Settings>),
     /// Show versions, the server and the folders in use
     Info(Box<info::Info>),
+    /// Ask a server whether it is alive; for health checks
+    Ping(ping::Ping),
     /// Look at the node types
     Nodes(nodes::Nodes),
     /// Look at the database's schema and bring it up to date
@@ -103,6 +106,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Assets(c) => c.main(extensions),
         Command::Settings(c) => c.main(extensions),
         Command::Info(c) => c.main(extensions),
+        Command::Ping(c) => c.main(),
         Command::Nodes(c) => c.main(),
         Command::Migrate(c) => c.main(),
         Command::Completions(c) => c.main(&mut Cli::command()),

@@ -9,8 +9,10 @@ use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{JsonBody, Path, Query};
+use super::gate::Admin;
 use super::workflows::{check_new_id, read_request};
 use super::{ApiError, AppState, Refusal, json_response};
+use crate::config::Mode;
 use crate::services::Example;
 use crate::services::workflow_body::{
     Beyond, WorkflowBody, WorkflowList, WorkflowRequest, write, write_list,
@@ -95,11 +97,12 @@ async fn get_example(
         (status = 413, body = Refusal), (status = 422, body = Refusal)))]
 async fn update_example(
     State(app): State<AppState>,
+    Admin(_): Admin,
     Path(id): Path,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    if app.production {
-        let told = "Examples cannot be written in production";
+    if app.production || app.mode != Mode::Desktop {
+        let told = "Examples can only be written on their author's own machine";
         return Err(ApiError::new(StatusCode::FORBIDDEN, told));
     }
     check_new_id(&id)?;

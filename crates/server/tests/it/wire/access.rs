@@ -1,0 +1,301 @@
+//! Every described route in every mode, as everybody who may come: the answers are compared with `access.txt`, a table
+//! that people have read. A route without a row fails the test.
+//!
+//! A row: method, path, who may call it (`P` everybody, `A` users, `ADM` administrators, `LOC` programs of the machine
+//! itself), in which modes it is (`d`esktop, `p`rivate, t: public, for tenants), then the status that each gets who is
+//! known: on a desktop its owner, on a private server with users the owner of what is asked for, another user, and an
+//! administrator.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use hyper::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::description::DESCRIPTION;
+use super::graphs::greeting;
+use super::local::with_headers;
+use super::server::{TestServer, folder};
+
+const TABLE: &str = include_str!("access.txt");
+const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
+
+/// Users of the server with accounts, and the tokens they have.
+const ANN: (&str, &str) = ("ann", "token-of-ann");
+const BOB: (&str, &str) = ("bob", "token-of-bob");
+const ROOT: (&str, &str) = ("root", "token-of-root");
+
+/// One of a server's callers.
+struct As<'a> {
+    server: &'a TestServer,
+    token: Option<&'a str>,
+}
+
+impl As<'_> {
+    async fn ask(&self, method: &str, path: &str, body: Option<&str>) -> (u16, Value) {
+        let bearer = format!("Bearer {}", self.token.unwrap_or_default());
+        let mut headers = Vec::new();
+        if self.token.is_some() {
+            headers.push(("authorization", bearer.as_str()));
+        }
+        if body.is_some() {
+            headers.push(("content-type", "application/json"));
+        }
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = with_headers(method, path, &headers, body.unwrap_or_default().to_owned());
+        // A mode may have fewer routes than are described.
+        let reply = self.server.client().send_unchecked(request).await;
+        let text = String::from_utf8_lossy(&reply.body).into_owned();
+        (reply.status, serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    async fn make(&self, path: &str, body: &Value) -> Value {
+        let (status, made) = self.ask("POST", path, Some(&body.to_string())).await;
+        assert_eq!(status, 200, "{path}: {made}");
+        made
+    }
+}
+
+/// What one user has, to be asked for by all.
+struct Things(BTreeMap<&'static str, String>);
+
+impl Things {
+    async fn of(user: &As<'_>) -> Things {
+        let workflow = json!({ "name": "Mine", "access": "private", "graph": greeting() });
+        let workflow = user.make("/api/workflows", &workflow).await["id"].clone();
+        let id = workflow.as_str().unwrap();
+        user.make(&format!("/api/workflows/{id}/versions"), &json!({})).await;
+        let path = format!("/api/workflows/{id}/run");
+        user.make(&path, &json!({ "params": { "name": "x" } })).await;
+        let (_, jobs) = user.ask("GET", "/api/jobs", None).await;
+        let thread = user.make("/api/threads", &json!({})).await["id"].clone();
+        let message = json!({ "role": "user", "content": "x", "thread_id": thread });
+        let message = user.make("/api/messages", &message).await["id"].clone();
+        let asset = json!({ "name": "mine", "content_type": "folder", "parent_id": null });
+        let (_, asset) = user.ask("POST", "/api/assets", Some(&asset.to_string())).await;
+        let key = user.make("/api/keys", &json!({ "name": "k" })).await["id"].clone();
+        user.ask("PUT", "/api/storage/temp/mine.txt", Some("mine")).await;
+        let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
+        Things(BTreeMap::from([
+            ("workflow", text(&workflow)),
+            ("job", text(&jobs["jobs"][0]["id"])),
+            ("thread", text(&thread)),
+            ("message", text(&message)),
+            ("asset", text(&asset["id"])),
+            ("key", text(&key)),
+        ]))
+    }
+
+    /// A described path with something in the place of each variable part.
+    fn fill(&self, path: &str) -> String {
+        let mut filled = String::new();
+        let mut before = "";
+        for part in path.split('/').skip(1) {
+            let value = match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
+                None => part,
+                Some(name) => self.value(path, before, name),
+            };
+            let _ = write!(filled, "/{value}");
+            before = part;
+        }
+        filled
+    }
+
+    fn value(&self, path: &str, before: &str, name: &str) -> &str {
+        let mine = |what: &str| self.0[what].as_str();
+        match (before, name) {
+            ("examples", _) | ("packages", _) => "none",
+            ("keys", "id") => mine("key"),
+            ("assets", "id" | "asset_id") => mine("asset"),
+            (_, "workflow_id") | ("workflows" | "public", "id") => mine("workflow"),
+            (_, "job_id") => mine("job"),
+            (_, "thread_id") => mine("thread"),
+            (_, "message_id") => mine("message"),
+            (_, "version") => "1",
+            ("secrets", "key") => "OPENAI_API_KEY",
+            ("temp", "key") => "mine.txt",
+            ("db", "table") => "workflows",
+            ("{table}", "key") => mine("workflow"),
+            (_, "key") => "loose.txt",
+            ("users", "username") => ANN.0,
+            (_, "repo_id") => "owner/name",
+            (
+                _,
+                "name" | "path" | "file_path" | "filename" | "asset_name" | "example_name"
+                | "node_id" | "owner" | "project" | "prediction_id" | "workspace_id" | "model_id"
+                | "skill_name" | "model_type" | "provider",
+            ) => "none",
+            _ => panic!("{path}: the test does not know what to put for {name}"),
+        }
+    }
+}
+
+/// An operation of the description.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Operation {
+    /// Reads first, deletions last, so that what is asked for is still there.
+    turn: usize,
+    path: String,
+    method: String,
+    body: Option<&'static str>,
+}
+
+fn operations() -> Vec<Operation> {
+    let order = ["GET", "PUT", "POST", "PATCH", "DELETE"];
+    let mut all = Vec::new();
+    for (path, item) in DESCRIPTION.root["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method = method.to_ascii_uppercase();
+            let Some(turn) = order.iter().position(|m| *m == method) else {
+                continue;
+            };
+            let body = &operation["requestBody"]["content"]["application/json"];
+            let path = path.clone();
+            all.push(Operation {
+                turn,
+                path,
+                method,
+                body: (!body.is_null()).then_some("{}"),
+            });
+        }
+    }
+    all.sort();
+    all
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Row {
+    policy: String,
+    modes: String,
+    /// On a desktop; then as owner, other user and administrator.
+    statuses: [u16; 4],
+}
+
+fn table() -> BTreeMap<(String, String), Row> {
+    let rows = TABLE.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#'));
+    let read = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [method, path, policy, modes, desktop, owner, other, admin] = words[..] else {
+            panic!("access.txt: a row has eight columns: {line}");
+        };
+        let status = |text: &str| text.parse().unwrap_or_else(|_| panic!("access.txt: {line}"));
+        let row = Row {
+            policy: policy.into(),
+            modes: modes.into(),
+            statuses: [desktop, owner, other, admin].map(status),
+        };
+        ((method.to_owned(), path.to_owned()), row)
+    };
+    rows.map(read).collect()
+}
+
+fn with_accounts() -> TestServer {
+    let users = folder();
+    let file = users.path().join("users.yaml");
+    let mut text = "version: \"1.0\"\nusers:\n".to_owned();
+    for ((name, token), role) in [(ANN, "user"), (BOB, "user"), (ROOT, "admin")] {
+        let hash: String = Sha256::digest(token).iter().map(|b| format!("{b:02x}")).collect();
+        let _ = write!(
+            text,
+            "  {name}: {{ user_id: user_{name}, username: {name}, role: {role}, token_hash: {hash}, created_at: \"2026-01-01T00:00:00+00:00\" }}\n"
+        );
+    }
+    std::fs::write(&file, text).unwrap();
+    let environment = [
+        ("AUTH_PROVIDER", "multi_user"),
+        ("USERS_FILE", file.to_str().unwrap()),
+        ("SERVER_AUTH_TOKEN", "token-of-the-server"),
+        ("SECRETS_MASTER_KEY", "key"),
+    ];
+    let server = TestServer::start_in(&environment, &["--mode", "private"]);
+    // The file is read again when it changes, so it has to outlive the server.
+    std::mem::forget(users);
+    server
+}
+
+#[tokio::test]
+async fn every_route_answers_everybody_as_the_table_says() {
+    let (desktop, private) = (TestServer::start(), with_accounts());
+    let here = As { server: &desktop, token: None };
+    let known = |token| As { server: &private, token: Some(token) };
+    let (ann, bob, root) = (known(ANN.1), known(BOB.1), known(ROOT.1));
+    let nobodies = [As { server: &private, token: None }, known("wrong")];
+    let (own, hers) = (Things::of(&here).await, Things::of(&ann).await);
+    let (operations, expected) = (operations(), table());
+    let mut seen: BTreeMap<(String, String), [u16; 4]> = BTreeMap::new();
+    let mut faults = String::new();
+    // Others first: whatever they try, what is hers stays as it is.
+    for (at, who) in [(2, &bob), (3, &root), (1, &ann), (0, &here)] {
+        let things = if at == 0 { &own } else { &hers };
+        for operation in &operations {
+            let path = things.fill(&operation.path);
+            let (status, _) = who.ask(&operation.method, &path, operation.body).await;
+            let key = (operation.method.clone(), operation.path.clone());
+            seen.entry(key).or_default()[at] = status;
+        }
+        if at == 2 {
+            let workflow = format!("/api/workflows/{}", hers.0["workflow"]);
+            let (status, kept) = ann.ask("GET", &workflow, None).await;
+            assert_eq!((status, &kept["name"]), (200, &json!("Mine")), "touched by another user");
+        }
+    }
+    for operation in &operations {
+        let key = (operation.method.clone(), operation.path.clone());
+        let Some(row) = expected.get(&key) else {
+            let _ = writeln!(faults, "{} {}: has no row", key.0, key.1);
+            continue;
+        };
+        let found = seen[&key];
+        if found != row.statuses {
+            let _ = writeln!(faults, "{} {}: {found:?}, expected {:?}", key.0, key.1, row.statuses);
+        }
+        let here = (row.modes.contains('d'), found[0]);
+        let there = (row.modes.contains('p'), found[1]);
+        for (at, nobody) in nobodies.iter().enumerate() {
+            let path = hers.fill(&operation.path);
+            let (status, _) = nobody.ask(&operation.method, &path, operation.body).await;
+            let right = match row.policy.as_str() {
+                "P" => status == found[1] || status < 500 && status != 401,
+                _ => status == 401,
+            };
+            if !right {
+                let _ = writeln!(faults, "{} {}: nobody ({at}) got {status}", key.0, key.1);
+            }
+        }
+        let refused = |status: u16| matches!(status, 401 | 403);
+        let fits = match row.policy.as_str() {
+            "P" | "A" => !refused(found[1]) || found[1] == 403 && found[3] == 403,
+            "ADM" => found[1] == 403 && found[2] == 403 && !refused(found[3]),
+            "LOC" => true,
+            other => panic!("access.txt: {other} is no policy"),
+        };
+        if there.0 && !fits {
+            let _ = writeln!(faults, "{} {}: not {}: {found:?}", key.0, key.1, row.policy);
+        }
+        if !there.0 && there.1 != 404 || !here.0 && here.1 != 404 {
+            let _ = writeln!(faults, "{} {}: not only in {}", key.0, key.1, row.modes);
+        }
+    }
+    for key in expected.keys().filter(|key| !seen.contains_key(key)) {
+        let _ = writeln!(faults, "{} {}: a row without a route", key.0, key.1);
+    }
+    if faults.is_empty() {
+        return;
+    }
+    let mut now = String::new();
+    for (key, statuses) in &seen {
+        let row = expected.get(key);
+        let (policy, modes) = row.map_or(("?", "?"), |r| (&r.policy, &r.modes));
+        let [desktop, owner, other, admin] = statuses;
+        let _ = writeln!(
+            now,
+            "{:6} {:64} {policy:4} {modes:4} {desktop} {owner} {other} {admin}",
+            key.0, key.1
+        );
+    }
+    let kept = Path::new(FOLDER).join("access.txt");
+    std::fs::write(&kept, now).unwrap();
+    panic!("{faults}\nThe table as it would be now: {}", kept.display());
+}
