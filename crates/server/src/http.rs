@@ -63,7 +63,7 @@ mod versions;
 mod workflows;
 mod workspaces;
 
-pub(crate) use auth::{Door, NotAdmitted};
+pub(crate) use auth::{Door, NotAdmitted, bearer};
 pub(crate) use chat::chat_surface;
 pub(crate) use error::{ApiError, Refusal};
 pub(crate) use gate::not_admin;

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 mod cli;
 mod config;
 mod extensions;
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod node_services;
 mod outbound;

@@ -16,7 +16,7 @@ use super::server::TestServer;
 /// Where the description stands, from the root of the project.
 const FILE: &str = "docs/openapi.json";
 
-static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::read);
+pub(super) static DESCRIPTION: LazyLock<Description> = LazyLock::new(Description::read);
 
 const METHODS: [&str; 6] = ["get", "put", "post", "delete", "patch", "options"];
 
