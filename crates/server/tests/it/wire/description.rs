@@ -28,8 +28,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) body: Option<&'a [u8]>,
 }
 
-struct Description {
-    root: Value,
+pub(super) struct Description {
+    pub(super) root: Value,
     /// Path templates, each as its parts.
     paths: Vec<(String, Vec<String>)>,
     /// Made when first used, by the place of the schema.
