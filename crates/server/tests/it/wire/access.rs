@@ -23,8 +23,8 @@ const TABLE: &str = include_str!("access.txt");
 const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 
 /// Users of the server with accounts, and the tokens they have.
-const ANN: (&str, &str) = ("ann", "token-of-ann");
-const BOB: (&str, &str) = ("bob", "token-of-bob");
+pub(super) const ANN: (&str, &str) = ("ann", "token-of-ann");
+pub(super) const BOB: (&str, &str) = ("bob", "token-of-bob");
 const ROOT: (&str, &str) = ("root", "token-of-root");
 
 /// One of a server's callers.
@@ -191,7 +191,7 @@ fn table() -> BTreeMap<(String, String), Row> {
     rows.map(read).collect()
 }
 
-fn with_accounts() -> TestServer {
+pub(super) fn with_accounts() -> TestServer {
     let users = folder();
     let file = users.path().join("users.yaml");
     let mut text = "version: \"1.0\"\nusers:\n".to_owned();

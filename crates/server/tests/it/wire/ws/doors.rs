@@ -1,12 +1,16 @@
 //! Who opens a socket (socket spec 1.3, 1.4; conformance rows 2 to 4; HTTP spec row 90).
 
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
+use super::super::access::{ANN, BOB, with_accounts};
+use super::super::graphs::{greeting, waiting};
 use super::super::server::{TestServer, within};
-use futures_util::StreamExt;
-use tokio::net::TcpStream;
+use super::client::{Mode, Socket, open};
 
 /// The code and reason of the close that comes first, if one does before anything else.
 async fn closed(server: &TestServer, path: &str, token: Option<&str>) -> Option<(u16, String)> {
@@ -59,4 +63,105 @@ async fn cases_2_to_4_and_90_sockets_know_tokens_by_header_and_by_query() {
         }
     }
     assert!(!server.log().contains("tok="), "{}", server.log());
+}
+
+/// The commands a source file lists, so that none is forgotten here.
+fn listed(source: &'static str) -> impl Iterator<Item = &'static str> {
+    let (_, rest) = source
+        .split_once("const COMMANDS: &[&str] = &[")
+        .expect("a list of commands");
+    let (list, _) = rest.split_once("];").expect("its end");
+    list.split('"').skip(1).step_by(2)
+}
+
+/// What comes back for a command about ids, with those ids and all others that are made up on the way left out.
+async fn told(server: &TestServer, command: &str, job: &str, workflow: &str) -> Vec<String> {
+    let path = format!("/ws?token={}", BOB.1);
+    let mut socket = open(server, &path, Mode::Text).await;
+    let data = json!({
+        "job_id": if command == "run_job" { Value::Null } else { job.into() },
+        "workflow_id": workflow, "id": workflow, "ids": [workflow], "input": "name", "value": 1, "params": {},
+        "node_type": "nodetool.output.Output", "user_id": "user_ann",
+    });
+    let asked = json!({ "command": command, "data": data, "request_id": "r" });
+    socket.send(&asked).await;
+    let mut messages = Vec::new();
+    if command == "run_job" {
+        let ack = socket.next().await;
+        let started = ack["job_id"].as_str().unwrap_or_default().to_owned();
+        messages.push(ack);
+        messages.extend(socket.until_end(&started).await);
+    }
+    socket.send(&json!({ "type": "ping" })).await;
+    loop {
+        let message = socket.next().await;
+        if message["type"] == "pong" {
+            break;
+        }
+        messages.push(message);
+    }
+    let known = [job, workflow];
+    let told = messages.iter().map(|m| {
+        known
+            .iter()
+            .fold(m.to_string(), |t, id| t.replace(id, "ID"))
+    });
+    told.map(|text| without_ids(&text)).collect()
+}
+
+/// A text in which runs of 32 hex digits, which are ids, are one word, and times another.
+fn without_ids(text: &str) -> String {
+    let id = fancy_regex::Regex::new("[0-9a-f]{32}").unwrap();
+    let time = fancy_regex::Regex::new("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.+]+").unwrap();
+    let text = id.replace_all(text, "ID").into_owned();
+    time.replace_all(&text, "TIME").into_owned()
+}
+
+async fn start(server: &TestServer, token: &str, graph: Value) -> (Socket, String) {
+    let path = format!("/ws?token={token}");
+    let mut socket = open(server, &path, Mode::Text).await;
+    let ack = socket.start(json!({ "graph": graph })).await;
+    let id = ack["job_id"].as_str().unwrap().to_owned();
+    (socket, id)
+}
+
+#[tokio::test]
+async fn every_socket_command_is_blind_to_other_users() {
+    let server = with_accounts();
+    let (mut hers, job) = start(&server, ANN.1, waiting(600.0)).await;
+    let saved = json!({ "name": "Mine", "access": "private", "graph": greeting() });
+    let bearer = format!("Bearer {}", ANN.1);
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
+    let request = super::super::local::with_headers(
+        hyper::Method::POST,
+        "/api/workflows",
+        &headers,
+        saved.to_string(),
+    );
+    let workflow = server.client().send(request).await.ok()["id"].clone();
+    let workflow = workflow.as_str().unwrap();
+    let (no_job, no_workflow) = ("f".repeat(32), "e".repeat(32));
+    let commands = listed(include_str!("../../../../src/ws/jobs.rs"));
+    let commands = commands.chain(listed(include_str!("../../../../src/ws/rpc.rs")));
+    let mut tried = 0;
+    for command in commands {
+        let real = told(&server, command, &job, workflow).await;
+        let made_up = told(&server, command, &no_job, &no_workflow).await;
+        assert_eq!(
+            real, made_up,
+            "{command} tells another user's thing from none"
+        );
+        assert!(!real.is_empty(), "{command} is answered");
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried} commands");
+    let status = hers.ask("get_status", json!({ "job_id": job })).await;
+    assert_eq!(status["status"], "running", "untouched by all of that");
+    for token in ["", "wrong"] {
+        let told = closed(&server, &format!("/ws?token={token}"), None).await;
+        assert_eq!(told.expect("a close").0, 1008);
+    }
 }
