@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::extensions::Extension;
 
 mod assets;
+mod chat_server;
 mod client;
 mod completions;
 mod document;
@@ -58,6 +59,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     /// Start a server for others: private mode, on every address of this machine
     Worker(Box<serve::Worker>),
+    /// Start a server of the OpenAI-compatible routes and nothing else
+    ChatServer(Box<chat_server::ChatServer>),
     /// Run a workflow file
     Run(Box<run::Run>),
     /// Check a workflow file without running it
@@ -99,6 +102,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(c) => c.main(extensions),
         Command::Worker(c) => c.main(extensions),
+        Command::ChatServer(c) => c.main(),
         Command::Run(c) => c.main(),
         Command::Validate(c) => c.main(),
         Command::Workflows(c) => c.main(extensions),

@@ -59,6 +59,17 @@ pub(crate) struct Config {
     pub(crate) autosave_max_versions_per_workflow: usize,
     pub(crate) autosave_keep_days: u32,
     pub(crate) ws_max_message_bytes: usize,
+    pub(crate) also_ports: Vec<u16>,
+    pub(crate) insecure_bind: bool,
+    pub(crate) tls_cert: PathBuf,
+    pub(crate) tls_key: PathBuf,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) max_connections: usize,
+    pub(crate) max_connections_per_ip: usize,
+    pub(crate) header_seconds: u32,
+    pub(crate) keep_alive_seconds: u32,
+    pub(crate) body_stall_seconds: u32,
+    pub(crate) stall_seconds: u32,
 }
 
 /// What the server is for.
@@ -291,6 +302,51 @@ pub(crate) struct Overrides {
     /// Largest message a socket takes
     #[arg(long, value_name = "BYTES", env = "NODETOOL_WS_MAX_MESSAGE_BYTES")]
     pub(crate) ws_max_message_bytes: Option<usize>,
+    /// One more port to listen on (repeatable)
+    #[arg(
+        long = "also-port",
+        value_name = "PORT",
+        env = "NODETOOL_ALSO_PORTS",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) also_ports: Vec<u16>,
+    /// Listen beyond this machine although nobody has to show a token
+    #[arg(long, env = "NODETOOL_INSECURE_BIND", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) insecure_bind: Option<bool>,
+    /// File with the certificate chain for HTTPS
+    #[arg(long, value_name = "FILE", env = "NODETOOL_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// File with the private key of the certificate
+    #[arg(long, value_name = "FILE", env = "NODETOOL_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Proxy, or network of proxies, believed about whom it asks for (repeatable)
+    #[arg(
+        long = "trusted-proxy",
+        value_name = "NETWORK",
+        env = "NODETOOL_TRUSTED_PROXIES",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Connections at the same time
+    #[arg(long, value_name = "COUNT", env = "NODETOOL_MAX_CONNECTIONS")]
+    pub(crate) max_connections: Option<usize>,
+    /// Connections at the same time from one address; 0 for any number
+    #[arg(long, value_name = "COUNT", env = "NODETOOL_MAX_CONNECTIONS_PER_IP")]
+    pub(crate) max_connections_per_ip: Option<usize>,
+    /// Seconds for the head of a request to arrive
+    #[arg(long, value_name = "SECONDS", env = "NODETOOL_HEADER_SECONDS")]
+    pub(crate) header_seconds: Option<u32>,
+    /// Seconds a connection is kept between two requests
+    #[arg(long, value_name = "SECONDS", env = "NODETOOL_KEEP_ALIVE_SECONDS")]
+    pub(crate) keep_alive_seconds: Option<u32>,
+    /// Seconds in which more of a body has to arrive
+    #[arg(long, value_name = "SECONDS", env = "NODETOOL_BODY_STALL_SECONDS")]
+    pub(crate) body_stall_seconds: Option<u32>,
+    /// Seconds in which a client has to take more of its answer
+    #[arg(long, value_name = "SECONDS", env = "NODETOOL_STALL_SECONDS")]
+    pub(crate) stall_seconds: Option<u32>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     #[serde(skip)]

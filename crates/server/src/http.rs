@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Mode;
 use crate::extensions::{self, Extension};
+use crate::listener::ClientAddr;
 use crate::services::{
     AssetService, ExampleService, FileService, JobService, MachineService, PackageService,
     PredictionService, SettingsService, ThreadService, TriggerService, VersionService,
@@ -218,6 +219,8 @@ async fn log_request(request: Request, next: Next) -> Response {
         .map(|p| p.as_str().to_owned());
     let shown = path.unwrap_or_else(|| request.uri().path().chars().take(200).collect());
     let quiet = matches!(shown.as_str(), "/health" | "/ping" | "/api/health");
+    let client = request.extensions().get::<ClientAddr>();
+    let client = client.map(|client| tracing::field::display(client.0));
     let mut response = next.run(request).await;
     if let Some(id) = response.extensions().get::<error::RequestId>() {
         let value = HeaderValue::from_str(&id.0);
@@ -228,7 +231,7 @@ async fn log_request(request: Request, next: Next) -> Response {
     if !quiet {
         let status = response.status().as_u16();
         let duration_ms = started.elapsed().as_micros() as f64 / 1000.0;
-        tracing::info!(http.method = %method, http.path = %shown, http.status = status, duration_ms, "request");
+        tracing::info!(http.method = %method, http.path = %shown, http.status = status, client.address = client, duration_ms, "request");
     }
     response
 }

@@ -1,12 +1,10 @@
 //! The server inside a command: the routes of `nodetool serve` over the data folder, on an address of this machine
 //! that only this command knows, for as long as the command runs.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use nodetool_store::{Options, Store};
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -15,6 +13,7 @@ use super::serve::{self, House};
 use crate::config::{AuthProvider, Config, Mode, private_folder};
 use crate::extensions::Extension;
 use crate::http::Extent;
+use crate::listener::{self, Limits, Port, Proxies};
 use crate::services::{JobService, TriggerService};
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -90,23 +89,20 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         assets: _,
         changes: _,
     } = serve::house(&config, &store, Instant::now(), extent)?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-    let listener = listener.context("cannot listen on 127.0.0.1")?;
-    let address = listener.local_addr()?;
+    let (port, address) = Port::inside().await?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let service = axum::ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<
-        SocketAddr,
-    >(router);
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        // A sender that has gone means the same.
-        let _ = stopped.await;
-    });
+    let server = listener::serve(
+        vec![port],
+        router,
+        Limits::of(&config),
+        Proxies::default(),
+        async move {
+            // A sender that has gone means the same.
+            let _ = stopped.await;
+        },
+    );
     let mut serving = JoinSet::new();
-    serving.spawn(async move {
-        if let Err(e) = server.await {
-            tracing::error!(error = %e, "the server of this command failed");
-        }
-    });
+    serving.spawn(server);
     let here = Here {
         jobs,
         triggers,

@@ -1,13 +1,12 @@
 //! `nodetool serve`.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nodetool_store::{Options, Store};
-use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
@@ -15,6 +14,7 @@ use super::folder;
 use crate::config::{Config, Environment, LogFormat, Mode, Overrides, private_folder};
 use crate::extensions::{self, Extension, ExtensionAuth};
 use crate::http::{self, App, Catalogue, Door, Extent, Front, Origins, Surface};
+use crate::listener::{self, Limits as Bounds, Places, Port, Proxies, Tls};
 use crate::node_services::{self, NodeServices};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, Changes, ExampleService, Feeds, FileService,
@@ -111,6 +111,9 @@ async fn serve(
         front: front(&config, &extensions)?,
         extensions,
     };
+    let places = Places::of(&config).await?;
+    let tls = Tls::open(&config.tls_cert, &config.tls_key)?;
+    let proxies = Proxies::parse(&config.trusted_proxies)?;
     private_folder(&config.data_dir)?;
     private_folder(&config.workspace())?;
     let _owned = own_folder(&config)?;
@@ -147,34 +150,36 @@ async fn serve(
     ));
     housework.spawn(assets.tend());
     housework.spawn(changes.deliver());
-    let address = format!("{}:{}", bracketed(&config.host), config.port);
-    let listener = TcpListener::bind(&address).await.with_context(|| {
-        format!("cannot listen on {address}; --host and --port choose another address")
-    })?;
-    let local: SocketAddr = listener.local_addr()?;
-    // Commands on this machine find the server by it; gone with this function, before the folder is let go.
-    let _announced = folder::announce(&config.data_dir, local);
-    if !local.ip().is_loopback() {
-        tracing::warn!(http.address = %local, "listening beyond this machine, without accounts: anybody who reaches this address can run workflows");
+    let (mut ports, addresses) = places.open(&config, tls.as_ref()).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let shown: Vec<String> = addresses
+        .iter()
+        .map(|a| format!("{scheme}://{a}"))
+        .collect();
+    let mut inside = addresses[0];
+    if tls.is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
+        // A terminal that closes ends what runs in it; a supervisor that asks to read files again does not.
+        housework.spawn(reload(signal(SignalKind::hangup())?, tls.clone()));
     }
+    if tls.is_some() {
+        // Commands on this machine know the server by no name that a certificate could have.
+        let (port, address) = Port::inside().await?;
+        ports.push(port);
+        inside = address;
+    }
+    // Commands on this machine find the server by it; gone with this function, before the folder is let go.
+    let _announced = folder::announce(&config.data_dir, inside);
     tracing::info!(
         data = %config.data_dir.display(),
-        "NodeTool {} listens on http://{local} ({:.0} ms)",
+        "NodeTool {} listens on {} ({:.0} ms)",
         env!("CARGO_PKG_VERSION"),
+        shown.join(" and "),
         started.elapsed().as_secs_f64() * 1000.0
     );
-    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-        if let Err(e) = stream.set_nodelay(true) {
-            tracing::debug!(error = %e, "TCP_NODELAY could not be set");
-        }
-    });
     let grace = Duration::from_secs(config.shutdown_seconds);
     let closing = sockets.clone();
     let (told, mut stopping) = tokio::sync::watch::channel(None);
-    let service = axum::ServiceExt::<axum::extract::Request>::into_make_service_with_connect_info::<
-        SocketAddr,
-    >(router);
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+    let server = listener::serve(ports, router, Bounds::of(&config), proxies, async move {
         asked_to_stop.await;
         tracing::info!(
             "stopping: no new requests; those at work get {} s",
@@ -185,7 +190,7 @@ async fn serve(
     });
     let mut since = stopping.clone();
     tokio::select! {
-        ended = server => ended?,
+        () = server => {}
         () = async {
             // Fails only if the server has gone, and then the other branch ends this.
             let _ = stopping.wait_for(Option::is_some).await;
@@ -312,12 +317,7 @@ pub(super) fn house(
     });
     let door = Arc::new(Door {
         accounts: Accounts::new(config.auth_provider, config.server_token.clone()),
-        origins: Origins::new(
-            &config.cors_origins,
-            &config.server_names,
-            &config.api_url,
-            &config.host,
-        )?,
+        origins: Origins::of(config)?,
         admin_token: config.admin_token.clone(),
         production,
         public_storage: config.public_storage,
@@ -370,6 +370,16 @@ pub(super) fn house(
     })
 }
 
+/// Reads again what is read from files, whenever that is asked for.
+pub(super) async fn reload(mut asked: Signal, tls: Option<Tls>) {
+    while asked.recv().await.is_some() {
+        match &tls {
+            Some(tls) => tls.reload().await,
+            None => tracing::info!("asked to read files again: there are no certificates to read"),
+        }
+    }
+}
+
 /// Takes the data folder for this process: two servers on one folder would each hold plans the other has changed.
 fn own_folder(config: &Config) -> anyhow::Result<std::fs::File> {
     folder::own(&config.data_dir)?.with_context(|| {
@@ -380,17 +390,8 @@ fn own_folder(config: &Config) -> anyhow::Result<std::fs::File> {
     })
 }
 
-fn bracketed(host: &str) -> String {
-    if host.contains(':') && !host.starts_with('[') {
-        format!("[{host}]")
-    } else {
-        host.to_owned()
-    }
-}
-
 /// Resolves when the process is asked to stop; listens from this call on, so that none of it is missed.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

@@ -2,6 +2,7 @@
 //!
 //! Such a page is code of whoever saved the workflow: it is served into a sandbox, apart from the server's origin.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::extract::Path;
 use super::{ApiError, AppState, Refusal};
+use crate::listener::OverTls;
 use crate::services::Caller;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -27,6 +29,7 @@ async fn get_workflow_app(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path,
+    tls: Option<Extension<OverTls>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let row = app.workflows.get(&caller, &id).await?;
@@ -35,7 +38,9 @@ async fn get_workflow_app(
             "No HTML app configured for this workflow",
         ));
     };
-    let page = inject(&html, &script(&base_url(&app.api_url, &headers), &row.id));
+    let tls = tls.is_some_and(|Extension(OverTls(tls))| tls);
+    let base = base_url(&app.api_url, tls, &headers);
+    let page = inject(&html, &script(&base, &row.id));
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, SANDBOX),
@@ -45,13 +50,14 @@ async fn get_workflow_app(
 }
 
 /// The address clients reach the server at: the configured one, else the one this client used.
-fn base_url(configured: &str, headers: &HeaderMap) -> String {
+fn base_url(configured: &str, tls: bool, headers: &HeaderMap) -> String {
     if !configured.is_empty() {
         return configured.trim_end_matches('/').to_owned();
     }
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
     let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
     match host.filter(|h| !h.is_empty() && h.chars().all(plain)) {
+        Some(host) if tls => format!("https://{host}"),
         Some(host) => format!("http://{host}"),
         None => "http://localhost:7777".to_owned(),
     }
@@ -125,12 +131,12 @@ mod tests {
         let of = |host: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::HOST, HeaderValue::from_static(host));
-            base_url("", &headers)
+            base_url("", false, &headers)
         };
         assert_eq!(of("x.test:81"), "http://x.test:81");
         assert_eq!(of("[::1]:81"), "http://[::1]:81");
         assert_eq!(of("x/y\"<"), "http://localhost:7777");
         let none = HeaderMap::new();
-        assert_eq!(base_url("https://y/", &none), "https://y");
+        assert_eq!(base_url("https://y/", false, &none), "https://y");
     }
 }

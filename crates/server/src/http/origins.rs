@@ -9,6 +9,8 @@ use anyhow::bail;
 use axum::http::{HeaderMap, header};
 use url::{Host, Url};
 
+use crate::config::Config;
+
 /// The pages and names that are ours.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins {
@@ -23,8 +25,14 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
+    /// Those of the settings.
+    pub(crate) fn of(config: &Config) -> anyhow::Result<Self> {
+        let (listed, names) = (&config.cors_origins, &config.server_names);
+        Origins::new(listed, names, &config.api_url, &config.host)
+    }
+
     /// From the settings: allowed origins, further names of this server, the address clients use, the bound address.
-    pub(crate) fn new(
+    fn new(
         cors_origins: &[String],
         server_names: &[String],
         api_url: &str,

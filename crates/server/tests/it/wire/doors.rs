@@ -327,3 +327,71 @@ async fn refused_requests_are_answered_without_their_body() {
     let answer = answer(server.address(), head.as_bytes(), false).await;
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
 }
+
+/// A chat server with an environment.
+fn chat(environment: &[(&str, &str)]) -> TestServer {
+    let folder = folder();
+    let mut command = program();
+    command
+        .args(["chat-server", "--port", "0", "--data-dir"])
+        .arg(folder.path());
+    command.envs(environment.iter().copied());
+    TestServer::spawn(command, folder)
+}
+
+#[tokio::test]
+async fn cases_4_and_89_a_chat_server_is_the_openai_routes_and_signs_of_life() {
+    let server = chat(&STATIC);
+    let health = get(&server, "/health", &[]).await.ok();
+    assert_eq!(health, json!({ "status": "healthy" }));
+    assert_eq!(get(&server, "/ping", &[]).await.ok()["status"], "healthy");
+    for (headers, detail) in [
+        (&[][..], "Authentication credentials were not provided."),
+        (
+            &[("authorization", "Bearer no")],
+            "Failed to validate authentication token.",
+        ),
+    ] {
+        let refused = ask(&server, Method::POST, "/v1/chat/completions", headers).await;
+        assert_eq!(refused.header("www-authenticate"), "");
+        assert_eq!(refused.detail(401), detail);
+    }
+    let models = get(&server, "/v1/models", &[BEARER]).await;
+    assert!(models.detail(503).contains("no provider configured"));
+    for path in [
+        "/api/workflows",
+        "/ws",
+        "/workflows",
+        "/admin/health",
+        "/storage/x",
+        "/",
+    ] {
+        assert_eq!(get(&server, path, &[BEARER]).await.status, 404, "{path}");
+    }
+    let described = get(&server, "/openapi.json", &[]).await.ok();
+    assert_eq!(described["info"]["title"], "NodeTool Chat Server");
+    assert_eq!(described["info"]["version"], "1.0.0");
+    assert_eq!(
+        std::fs::read_dir(server.folder()).unwrap().count(),
+        0,
+        "it keeps nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_chat_server_without_tokens_is_for_pages_of_this_machine() {
+    let server = chat(&[]);
+    let foreign = [("origin", "https://evil.example")];
+    assert_eq!(get(&server, "/v1/models", &foreign).await.status, 403);
+    assert_eq!(
+        get(&server, "/v1/models", &[("host", "evil.example")])
+            .await
+            .status,
+        403
+    );
+    let own = get(&server, "/v1/models", &[("origin", "http://localhost:1")]).await;
+    assert_eq!(
+        (own.status, own.header("access-control-allow-origin")),
+        (503, "http://localhost:1")
+    );
+}

@@ -21,6 +21,7 @@ pub(crate) struct TestServer {
     address: SocketAddr,
     folder: Arc<TempDir>,
     log: Arc<Mutex<String>>,
+    reader: std::thread::JoinHandle<()>,
 }
 
 /// The program with nothing of this machine's environment.
@@ -82,7 +83,7 @@ impl TestServer {
         let (tx, rx) = mpsc::channel();
         let shared = log.clone();
         // Reads to the end of the process, which would otherwise wait for somebody to take its log lines.
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 if let Some(address) = address_in(&line) {
                     // Nobody asks again after the first.
@@ -102,6 +103,7 @@ impl TestServer {
             address,
             folder,
             log,
+            reader,
         }
     }
 
@@ -156,9 +158,19 @@ impl TestServer {
         ticks(11) + ticks(12)
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Its number among the processes.
+    pub(crate) fn pid(&self) -> Pid {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.expect("a process id"), signal).expect("the process takes signals");
+        pid.expect("a process id")
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the process takes signals");
+    }
+
+    /// Tells it that its files have changed.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Asks it to stop, as `kill` does.
@@ -182,6 +194,12 @@ impl TestServer {
             }
         })
         .await;
+        within("its last words", async {
+            while !self.reader.is_finished() {
+                pace().await;
+            }
+        })
+        .await;
         (status, self.log(), self.folder.clone())
     }
 
@@ -200,9 +218,10 @@ impl Drop for TestServer {
     }
 }
 
-/// `http://127.0.0.1:43210` in the line that says where it listens.
+/// `http://127.0.0.1:43210`, the first address in the line that says where it listens.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("listens on http://")?;
+    let (_, rest) = line.split_once("listens on http")?;
+    let (_, rest) = rest.split_once("://")?;
     rest.split_whitespace().next()?.parse().ok()
 }
 

@@ -1,0 +1,72 @@
+//! `nodetool chat-server`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::serve::{log_to_stderr, reload, stop_signal};
+use crate::config::{Config, Environment, Overrides};
+use crate::http::{self, Door, Origins};
+use crate::listener::{self, Limits, Places, Proxies, Tls};
+use crate::services::Accounts;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+const PORT: u16 = 8080;
+
+/// Start a server of the OpenAI-compatible routes and nothing else
+#[derive(Debug, clap::Args)]
+pub(super) struct ChatServer {
+    #[command(flatten)]
+    settings: Overrides,
+}
+
+impl ChatServer {
+    pub(super) fn main(mut self) -> anyhow::Result<ExitCode> {
+        let started = Instant::now();
+        self.settings.port.get_or_insert(PORT);
+        let config = Config::load(self.settings)?;
+        log_to_stderr(&config)?;
+        let runtime = super::runtime()?;
+        let result = runtime.block_on(serve(config, started));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        result.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
+    let asked_to_stop = stop_signal()?;
+    let places = Places::of(&config).await?;
+    let tls = Tls::open(&config.tls_cert, &config.tls_key)?;
+    let proxies = Proxies::parse(&config.trusted_proxies)?;
+    let door = Arc::new(Door {
+        accounts: Accounts::new(config.auth_provider, config.server_token.clone()),
+        origins: Origins::of(&config)?,
+        admin_token: None,
+        production: config.environment == Environment::Production,
+        public_storage: false,
+    });
+    let (ports, addresses) = places.open(&config, tls.as_ref()).await?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let shown: Vec<String> = addresses
+        .iter()
+        .map(|a| format!("{scheme}://{a}"))
+        .collect();
+    // Ends with this function.
+    let mut housework = JoinSet::new();
+    housework.spawn(reload(signal(SignalKind::hangup())?, tls));
+    tracing::info!(
+        "NodeTool {} chat server listens on {} ({:.0} ms)",
+        env!("CARGO_PKG_VERSION"),
+        shown.join(" and "),
+        started.elapsed().as_secs_f64() * 1000.0
+    );
+    let surface = http::chat_surface(door, !config.disable_docs);
+    listener::serve(ports, surface, Limits::of(&config), proxies, async {
+        asked_to_stop.await;
+        tracing::info!("stopping: no new requests");
+    })
+    .await;
+    tracing::info!("stopped");
+    Ok(())
+}
