@@ -1,5 +1,6 @@
 //! The HTTP surface of a server that really runs: one process and one data folder for each test.
 
+mod access;
 mod assets;
 mod attacks;
 mod bodies;
