@@ -70,6 +70,21 @@ pub(crate) struct Config {
     pub(crate) keep_alive_seconds: u32,
     pub(crate) body_stall_seconds: u32,
     pub(crate) stall_seconds: u32,
+    pub(crate) hf_client_id: String,
+    pub(crate) github_client_id: String,
+    pub(crate) hf_oauth_url: String,
+    pub(crate) github_oauth_url: String,
+    pub(crate) github_api_url: String,
+    #[serde(skip)]
+    pub(crate) github_client_secret: Option<Sensitive>,
+    #[serde(skip)]
+    pub(crate) secrets_master_key: Option<Sensitive>,
+    /// Whether terminals may be opened; set in the environment only.
+    #[serde(skip)]
+    pub(crate) enable_terminal: bool,
+    /// What terminals run, when it is not the user's shell; set in the environment only.
+    #[serde(skip)]
+    pub(crate) terminal_shell: Option<PathBuf>,
 }
 
 /// What the server is for.
@@ -347,6 +362,37 @@ pub(crate) struct Overrides {
     /// Seconds in which a client has to take more of its answer
     #[arg(long, value_name = "SECONDS", env = "NODETOOL_STALL_SECONDS")]
     pub(crate) stall_seconds: Option<u32>,
+    /// Client id of the Hugging Face app that accounts are connected through
+    #[arg(long, value_name = "ID", env = "HF_CLIENT_ID")]
+    pub(crate) hf_client_id: Option<String>,
+    /// Client id of the GitHub app that accounts are connected through
+    #[arg(long, value_name = "ID", env = "GITHUB_CLIENT_ID")]
+    pub(crate) github_client_id: Option<String>,
+    /// Where Hugging Face is
+    #[arg(long, hide = true, value_name = "URL")]
+    pub(crate) hf_oauth_url: Option<String>,
+    /// Where GitHub is
+    #[arg(long, hide = true, value_name = "URL")]
+    pub(crate) github_oauth_url: Option<String>,
+    /// Where the API of GitHub is
+    #[arg(long, hide = true, value_name = "URL")]
+    pub(crate) github_api_url: Option<String>,
+    /// Client secret of the GitHub app
+    #[arg(long, hide = true, env = "GITHUB_CLIENT_SECRET")]
+    #[serde(skip)]
+    pub(crate) github_client_secret: Option<Sensitive>,
+    /// Key that secrets are encrypted under
+    #[arg(long, hide = true, env = "SECRETS_MASTER_KEY")]
+    #[serde(skip)]
+    pub(crate) secrets_master_key: Option<Sensitive>,
+    /// Whether terminals may be opened
+    #[arg(long, hide = true, env = "NODETOOL_ENABLE_TERMINAL_WS", value_parser = is_wanted)]
+    #[serde(skip)]
+    pub(crate) enable_terminal: Option<bool>,
+    /// What terminals run
+    #[arg(long, hide = true, env = "NODETOOL_TERMINAL_SHELL")]
+    #[serde(skip)]
+    pub(crate) terminal_shell: Option<PathBuf>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     #[serde(skip)]
@@ -368,19 +414,19 @@ impl Config {
                 toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
             table.extend(file);
         }
-        let Overrides {
-            home,
-            xdg_data_home,
-            ..
-        } = &over;
-        let (home, xdg_data_home) = (home.clone(), xdg_data_home.clone());
-        let set = |token: &Option<Sensitive>| token.clone().filter(|t| !t.expose().is_empty());
-        let server_token = set(&over.server_auth_token).or_else(|| set(&over.worker_auth_token));
-        let admin_token = set(&over.admin_token);
+        let kept = over.clone();
         table.extend(toml::Table::try_from(over).context("in the flags")?);
         let mut config: Config = table.try_into().context("in the settings")?;
-        config.home = home.filter(|home| home.is_absolute());
-        (config.server_token, config.admin_token) = (server_token, admin_token);
+        let given = |text: Option<Sensitive>| text.filter(|t| !t.expose().is_empty());
+        config.home = kept.home.filter(|home| home.is_absolute());
+        let token = given(kept.server_auth_token);
+        config.server_token = token.or_else(|| given(kept.worker_auth_token));
+        config.admin_token = given(kept.admin_token);
+        config.github_client_secret = given(kept.github_client_secret);
+        config.secrets_master_key = given(kept.secrets_master_key);
+        config.enable_terminal = kept.enable_terminal.unwrap_or(false);
+        let shell = kept.terminal_shell;
+        config.terminal_shell = shell.filter(|shell| !shell.as_os_str().is_empty());
         for (folders, name) in [
             (&mut config.file_roots, "file_roots"),
             (&mut config.workspace_roots, "workspace_roots"),
@@ -393,7 +439,7 @@ impl Config {
         }
         config.allow_hosts.retain(|host| !host.trim().is_empty());
         if config.data_dir.as_os_str().is_empty() {
-            let base = xdg_data_home.filter(|p| p.is_absolute());
+            let base = kept.xdg_data_home.filter(|p| p.is_absolute());
             let home = config.home.as_ref();
             let base = base.or_else(|| home.map(|home| home.join(".local/share")));
             match base {
@@ -420,6 +466,13 @@ impl Config {
     pub(crate) fn workspace(&self) -> PathBuf {
         self.data_dir.join("workspace")
     }
+}
+
+/// Whether a word asks for something: all do but a few.
+#[expect(clippy::unnecessary_wraps, reason = "a parser of values may fail")]
+fn is_wanted(word: &str) -> Result<bool, std::convert::Infallible> {
+    let word = word.trim().to_ascii_lowercase();
+    Ok(!matches!(word.as_str(), "" | "0" | "false" | "no"))
 }
 
 /// A list of folders without empty names, none of them relative.

@@ -16,9 +16,9 @@ use crate::config::Mode;
 use crate::extensions::{self, Extension};
 use crate::listener::ClientAddr;
 use crate::services::{
-    AssetService, ExampleService, FileService, JobService, MachineService, PackageService,
-    PredictionService, SettingsService, ThreadService, TriggerService, VersionService,
-    WorkflowService, WorkspaceService,
+    AssetService, ExampleService, FileService, JobService, MachineService, OAuthService,
+    PackageService, PredictionService, SettingsService, Terminals, ThreadService, TriggerService,
+    VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -42,6 +42,7 @@ mod machine;
 mod memory;
 mod messages;
 mod nodes;
+mod oauth;
 mod openai;
 mod openapi;
 mod origins;
@@ -69,7 +70,8 @@ pub(crate) use chat::chat_surface;
 pub(crate) use error::{ApiError, Refusal};
 pub(crate) use gate::not_admin;
 pub(crate) use nodes::Catalogue;
-pub(crate) use origins::Origins;
+pub(crate) use origins::{Origins, is_local_origin};
+pub(crate) use peer::FORWARDED;
 pub(crate) use site::{Front, RESERVED};
 
 /// Largest JSON body.
@@ -101,6 +103,9 @@ pub(crate) struct App {
     pub(crate) settings: SettingsService,
     pub(crate) machine: MachineService,
     pub(crate) packages: PackageService,
+    pub(crate) oauth: OAuthService,
+    /// Nothing where the route of terminals is not there.
+    pub(crate) terminals: Option<Terminals>,
     /// Largest uploaded file in bytes.
     pub(crate) upload_limit: u64,
 }
@@ -136,6 +141,9 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
             .route("/openapi.json", axum::routing::get(answer));
     }
     routes = routes.merge(app.sockets.routes(&families));
+    if let Some(terminals) = app.terminals.as_ref().filter(|_| families.terminal_ws) {
+        routes = routes.merge(app.sockets.terminal_routes(terminals.clone()));
+    }
     let (front, door) = (Arc::new(front), app.door.clone());
     let entrance = auth::Entrance {
         door: door.clone(),
@@ -196,7 +204,8 @@ fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
         .merge(triggers::router())
         .merge(assets::router())
         .merge(storage::router())
-        .merge(approvals::router());
+        .merge(approvals::router())
+        .merge(oauth::router());
     if mode == Mode::Desktop {
         routes = routes
             .merge(predictions::router())

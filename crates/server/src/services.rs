@@ -11,6 +11,7 @@ mod files;
 mod folders;
 mod jobs;
 mod machine;
+mod oauth;
 mod outbox;
 mod packages;
 mod predictions;
@@ -22,6 +23,7 @@ mod settings;
 mod site;
 mod skills;
 mod stats;
+mod terminals;
 mod threads;
 mod triggers;
 mod versions;
@@ -48,6 +50,10 @@ pub(crate) use jobs::{
     StartRun,
 };
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
+pub(crate) use oauth::{
+    OAuthError, OAuthProvider, OAuthService, OAuthSettings, SealError, SignInError, SignInReturn,
+    fernet_sealer,
+};
 pub(crate) use outbox::{ListJobs, TimeText};
 pub(crate) use packages::{BUILT_IN, PackageService};
 pub(crate) use predictions::{Calls, NewPrediction, PredictionError, PredictionService};
@@ -59,6 +65,9 @@ pub(crate) use settings::{ChangeSettings, Kind, RefusedSetting, SettingsError, S
 pub(crate) use site::{Site, SiteFile};
 pub(crate) use skills::Skill;
 pub(crate) use stats::{Sample, Sampler};
+pub(crate) use terminals::{
+    Terminal, TerminalError, TerminalSettings, Terminals, is_passed_to_shells, resize_terminal,
+};
 pub(crate) use threads::{NewMessage, Slice, ThreadError, ThreadService};
 pub(crate) use triggers::{
     Accepted, Saves, TriggerError, TriggerFault, TriggerJob, TriggerService, TriggerServiceParts,

@@ -26,6 +26,7 @@ mod jobs;
 mod outgoing;
 mod reconnect;
 mod rpc;
+mod terminal;
 mod wire;
 mod writer;
 

@@ -20,6 +20,7 @@ mod jobs;
 mod listing;
 mod messages;
 mod migrations;
+mod oauth_credentials;
 mod page;
 mod payloads;
 mod predictions;
@@ -47,6 +48,7 @@ pub use jobs::{
 };
 pub use messages::MessageRow;
 pub use migrations::{MigrationState, MigrationStatus};
+pub use oauth_credentials::{MAX_OAUTH_ACCOUNTS, OauthCredentialRow, OauthTokens};
 pub use page::{MAX_PAGE_ROWS, Page};
 pub use predictions::{CostTotals, MAX_COST_GROUPS, PredictionFilter, PredictionRow};
 pub use run_state::{CheckpointJob, NodeRecord, NodeRecordStatus};

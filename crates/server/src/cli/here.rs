@@ -88,6 +88,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         sockets,
         assets: _,
         changes: _,
+        oauth: _,
     } = serve::house(&config, &store, Instant::now(), extent)?;
     let (port, address) = Port::inside().await?;
     let (stop, stopped) = oneshot::channel::<()>();

@@ -18,10 +18,11 @@ use crate::listener::{self, Limits as Bounds, Places, Port, Proxies, Tls};
 use crate::node_services::{self, NodeServices};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, Changes, ExampleService, Feeds, FileService,
-    JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService, PackageService,
-    PredictionService, Recovery, Retention, SettingsService, Shelving, Site, ThreadService,
-    TriggerService, TriggerServiceParts, VersionService, WorkflowService, WorkspaceRules,
-    WorkspaceService, retention, saves,
+    JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService, OAuthService,
+    OAuthSettings, PackageService, PredictionService, Recovery, Retention, SettingsService,
+    Shelving, Site, TerminalSettings, Terminals, ThreadService, TriggerService,
+    TriggerServiceParts, VersionService, WorkflowService, WorkspaceRules, WorkspaceService,
+    fernet_sealer, is_passed_to_shells, retention, saves,
 };
 use crate::surfaces::{self, Choices, Families};
 use crate::ws::{SocketParts, Sockets};
@@ -126,6 +127,7 @@ async fn serve(
         sockets,
         assets,
         changes,
+        oauth,
     } = house(&config, &store, started, extent)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
@@ -156,6 +158,7 @@ async fn serve(
         .iter()
         .map(|a| format!("{scheme}://{a}"))
         .collect();
+    oauth.listens_on(addresses[0].port());
     let mut inside = addresses[0];
     if tls.is_some() || !std::io::IsTerminal::is_terminal(&std::io::stderr()) {
         // A terminal that closes ends what runs in it; a supervisor that asks to read files again does not.
@@ -241,6 +244,7 @@ pub(super) struct House {
     pub(super) sockets: Sockets,
     pub(super) assets: AssetService,
     pub(super) changes: Changes,
+    pub(super) oauth: OAuthService,
 }
 
 /// Services and routes over a store.
@@ -334,9 +338,35 @@ pub(super) fn house(
         revision: catalogue.revision().to_owned(),
         max_message: config.ws_max_message_bytes,
     });
+    let oauth = OAuthService::new(
+        store.clone(),
+        fernet_sealer(config.secrets_master_key.clone()),
+        changes.clone(),
+        OAuthSettings {
+            hf_client_id: config.hf_client_id.clone(),
+            github_client_id: config.github_client_id.clone(),
+            github_client_secret: config.github_client_secret.clone(),
+            hf_url: config.hf_oauth_url.clone(),
+            github_url: config.github_oauth_url.clone(),
+            github_api_url: config.github_api_url.clone(),
+            api_url: config.api_url.clone(),
+        },
+    )
+    .context("cannot set up connections to other sites")?;
+    let terminals = Terminals::new(TerminalSettings {
+        enabled: config.enable_terminal && !production,
+        enforced: config.auth_provider.enforced(),
+        shell: config.terminal_shell.clone(),
+        home: config.home.clone(),
+        environment: std::env::vars_os()
+            .filter(|(name, _)| name.to_str().is_some_and(is_passed_to_shells))
+            .collect(),
+    });
     let app = App {
         mode: config.mode,
         door: door.clone(),
+        oauth: oauth.clone(),
+        terminals: (config.mode == Mode::Desktop).then_some(terminals),
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
         workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
@@ -367,6 +397,7 @@ pub(super) fn house(
         sockets,
         assets,
         changes,
+        oauth,
     })
 }
 

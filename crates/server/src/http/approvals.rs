@@ -253,7 +253,7 @@ fn asked(question: &Question) -> String {
     )
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -268,7 +268,7 @@ fn escaped(text: &str) -> String {
     safe
 }
 
-fn page(status: StatusCode, title: &str, content: &str) -> Response {
+pub(super) fn page(status: StatusCode, title: &str, content: &str) -> Response {
     // One pass each, and the title is ours: nothing in the content is taken for a mark.
     let html = PAGE.replace("{title}", title);
     let html = html.replacen("{content}", content, 1);

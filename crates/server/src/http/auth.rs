@@ -81,7 +81,12 @@ impl Door {
             return Ok(None);
         }
         if !self.accounts.enforced() {
-            self.check_page(headers)?;
+            // Sockets tell a page that it is refused in their own way.
+            if SOCKETS.contains(&path) {
+                self.check_name(headers)?;
+            } else {
+                self.check_page(headers)?;
+            }
             let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
             let caller = Caller {
                 admin: peer::is_local(from.map(|from| from.0), headers),
@@ -113,17 +118,24 @@ impl Door {
         if self.accounts.enforced() {
             return Ok(());
         }
-        if !self.origins.knows_host(headers) {
-            return refuse(
-                "This server does not know itself by the name in the Host header; NODETOOL_SERVER_NAMES lists such names",
-            );
-        }
+        self.check_name(headers)?;
         if !self.origins.allows(headers) {
             return refuse(
                 "Pages of other sites may not call this server; CORS_ORIGINS lists those that may",
             );
         }
         Ok(())
+    }
+
+    /// Refuses names that are not this server's own.
+    fn check_name(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        if self.origins.knows_host(headers) {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "This server does not know itself by the name in the Host header; NODETOOL_SERVER_NAMES lists such names",
+        ))
     }
 
     /// Stored files, where they are public.

@@ -16,7 +16,7 @@ const ABOUT: &str = "Stores, runs and serves visual workflows: graphs of typed n
     of one page to get the next. A trailing slash makes no difference. `GET` routes answer `HEAD`, too.";
 
 /// Tags with their meaning, in the order readers meet them.
-const TAGS: [(&str, &str); 28] = [
+const TAGS: &[(&str, &str)] = &[
     ("workflows", "Saved workflows"),
     ("versions", "Saved states of a workflow"),
     ("examples", "Workflows to start from"),
@@ -41,6 +41,7 @@ const TAGS: [(&str, &str); 28] = [
     ("skills", "Instructions for agents"),
     ("settings", "Settings and secrets"),
     ("users", "Accounts"),
+    ("oauth", "Accounts at other sites that users have connected"),
     ("costs", "What calls of providers cost"),
     ("predictions", "Calls of providers"),
     ("fonts", "Fonts of the machine"),

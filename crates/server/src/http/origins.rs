@@ -148,7 +148,14 @@ fn asked(headers: &HeaderMap) -> Option<Url> {
     Url::parse(&format!("http://{host}")).ok()
 }
 
-pub(super) fn is_this_machine<S: AsRef<str>>(host: &Host<S>) -> bool {
+/// Whether an address names this machine.
+pub(crate) fn is_local_origin(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host);
+    host.is_some_and(|host| is_this_machine(&host))
+}
+
+fn is_this_machine<S: AsRef<str>>(host: &Host<S>) -> bool {
     match host {
         Host::Domain(name) => {
             let name = name.as_ref();

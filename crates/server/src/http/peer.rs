@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use url::Url;
 
-use super::origins::is_this_machine;
+use super::origins::is_local_origin;
 use super::{ApiError, AppState};
 
 /// Headers by which proxies say for whom they ask.
-const FORWARDED: [&str; 4] = [
+pub(crate) const FORWARDED: [&str; 4] = [
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-host",
@@ -68,16 +67,10 @@ fn asks_for_itself(headers: &HeaderMap) -> bool {
     if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
         return false;
     }
-    let is_ours = |url: &str| {
-        let url = Url::parse(url).ok();
-        url.as_ref()
-            .and_then(Url::host)
-            .is_some_and(|host| is_this_machine(&host))
-    };
     let text = |name| headers.get(name).map(HeaderValue::to_str);
     let host_fits =
-        text(header::HOST).is_none_or(|h| h.is_ok_and(|h| is_ours(&format!("http://{h}"))));
-    host_fits && text(header::ORIGIN).is_none_or(|o| o.is_ok_and(is_ours))
+        text(header::HOST).is_none_or(|h| h.is_ok_and(|h| is_local_origin(&format!("http://{h}"))));
+    host_fits && text(header::ORIGIN).is_none_or(|o| o.is_ok_and(is_local_origin))
 }
 
 #[cfg(test)]

@@ -235,6 +235,20 @@ pub(super) async fn say_goodbye(mut socket: WebSocket, close: Close) {
     let _ = tokio::time::timeout(GOODBYE, last_words).await;
 }
 
+/// Tells a client that its connection is closed, and waits for its answer, but not for long.
+pub(super) async fn part_with(
+    sink: &mut SplitSink<WebSocket, Message>,
+    stream: &mut SplitStream<WebSocket>,
+    close: Close,
+) {
+    let last_words = async {
+        part(sink, close).await?;
+        while let Some(Ok(_)) = stream.next().await {}
+        sink.close().await
+    };
+    let _ = tokio::time::timeout(GOODBYE, last_words).await;
+}
+
 async fn part<S: Sink<Message, Error = axum::Error> + Unpin>(
     sink: &mut S,
     close: Close,

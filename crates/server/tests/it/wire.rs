@@ -23,6 +23,7 @@ mod listener;
 mod lists;
 mod local;
 mod machine;
+mod oauth;
 mod packages;
 mod routes;
 mod runs;

@@ -4,6 +4,7 @@
 mod assets;
 mod jobs;
 mod messages;
+mod oauth_credentials;
 mod predictions;
 mod recovery;
 mod retention;
@@ -126,6 +127,12 @@ contract! {
     ;
     settings:
         settings_are_stored_and_forgotten_by_key,
+    ;
+    oauth_credentials:
+        a_credential_reads_back_column_by_column,
+        an_account_has_one_row_for_each_user,
+        the_newest_credentials_come_first,
+        fresh_tokens_keep_what_they_do_not_bring,
     ;
     triggers:
         a_schedule_reads_back_and_goes_with_its_node,

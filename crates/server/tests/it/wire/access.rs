@@ -48,7 +48,10 @@ impl As<'_> {
         // A mode may have fewer routes than are described.
         let reply = self.server.client().send_unchecked(request).await;
         let text = String::from_utf8_lossy(&reply.body).into_owned();
-        (reply.status, serde_json::from_str(&text).unwrap_or_default())
+        (
+            reply.status,
+            serde_json::from_str(&text).unwrap_or_default(),
+        )
     }
 
     async fn make(&self, path: &str, body: &Value) -> Value {
@@ -66,17 +69,22 @@ impl Things {
         let workflow = json!({ "name": "Mine", "access": "private", "graph": greeting() });
         let workflow = user.make("/api/workflows", &workflow).await["id"].clone();
         let id = workflow.as_str().unwrap();
-        user.make(&format!("/api/workflows/{id}/versions"), &json!({})).await;
+        user.make(&format!("/api/workflows/{id}/versions"), &json!({}))
+            .await;
         let path = format!("/api/workflows/{id}/run");
-        user.make(&path, &json!({ "params": { "name": "x" } })).await;
+        user.make(&path, &json!({ "params": { "name": "x" } }))
+            .await;
         let (_, jobs) = user.ask("GET", "/api/jobs", None).await;
         let thread = user.make("/api/threads", &json!({})).await["id"].clone();
         let message = json!({ "role": "user", "content": "x", "thread_id": thread });
         let message = user.make("/api/messages", &message).await["id"].clone();
         let asset = json!({ "name": "mine", "content_type": "folder", "parent_id": null });
-        let (_, asset) = user.ask("POST", "/api/assets", Some(&asset.to_string())).await;
+        let (_, asset) = user
+            .ask("POST", "/api/assets", Some(&asset.to_string()))
+            .await;
         let key = user.make("/api/keys", &json!({ "name": "k" })).await["id"].clone();
-        user.ask("PUT", "/api/storage/temp/mine.txt", Some("mine")).await;
+        user.ask("PUT", "/api/storage/temp/mine.txt", Some("mine"))
+            .await;
         let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
         Things(BTreeMap::from([
             ("workflow", text(&workflow)),
@@ -174,13 +182,18 @@ struct Row {
 }
 
 fn table() -> BTreeMap<(String, String), Row> {
-    let rows = TABLE.lines().filter(|l| !l.trim().is_empty() && !l.starts_with('#'));
+    let rows = TABLE
+        .lines()
+        .filter(|l| !l.trim().is_empty() && !l.starts_with('#'));
     let read = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [method, path, policy, modes, desktop, owner, other, admin] = words[..] else {
             panic!("access.txt: a row has eight columns: {line}");
         };
-        let status = |text: &str| text.parse().unwrap_or_else(|_| panic!("access.txt: {line}"));
+        let status = |text: &str| {
+            text.parse()
+                .unwrap_or_else(|_| panic!("access.txt: {line}"))
+        };
         let row = Row {
             policy: policy.into(),
             modes: modes.into(),
@@ -196,7 +209,10 @@ pub(super) fn with_accounts() -> TestServer {
     let file = users.path().join("users.yaml");
     let mut text = "version: \"1.0\"\nusers:\n".to_owned();
     for ((name, token), role) in [(ANN, "user"), (BOB, "user"), (ROOT, "admin")] {
-        let hash: String = Sha256::digest(token).iter().map(|b| format!("{b:02x}")).collect();
+        let hash: String = Sha256::digest(token)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let _ = write!(
             text,
             "  {name}: {{ user_id: user_{name}, username: {name}, role: {role}, token_hash: {hash}, created_at: \"2026-01-01T00:00:00+00:00\" }}\n"
@@ -218,10 +234,22 @@ pub(super) fn with_accounts() -> TestServer {
 #[tokio::test]
 async fn every_route_answers_everybody_as_the_table_says() {
     let (desktop, private) = (TestServer::start(), with_accounts());
-    let here = As { server: &desktop, token: None };
-    let known = |token| As { server: &private, token: Some(token) };
+    let here = As {
+        server: &desktop,
+        token: None,
+    };
+    let known = |token| As {
+        server: &private,
+        token: Some(token),
+    };
     let (ann, bob, root) = (known(ANN.1), known(BOB.1), known(ROOT.1));
-    let nobodies = [As { server: &private, token: None }, known("wrong")];
+    let nobodies = [
+        As {
+            server: &private,
+            token: None,
+        },
+        known("wrong"),
+    ];
     let (own, hers) = (Things::of(&here).await, Things::of(&ann).await);
     let (operations, expected) = (operations(), table());
     let mut seen: BTreeMap<(String, String), [u16; 4]> = BTreeMap::new();
@@ -238,7 +266,11 @@ async fn every_route_answers_everybody_as_the_table_says() {
         if at == 2 {
             let workflow = format!("/api/workflows/{}", hers.0["workflow"]);
             let (status, kept) = ann.ask("GET", &workflow, None).await;
-            assert_eq!((status, &kept["name"]), (200, &json!("Mine")), "touched by another user");
+            assert_eq!(
+                (status, &kept["name"]),
+                (200, &json!("Mine")),
+                "touched by another user"
+            );
         }
     }
     for operation in &operations {
@@ -249,7 +281,11 @@ async fn every_route_answers_everybody_as_the_table_says() {
         };
         let found = seen[&key];
         if found != row.statuses {
-            let _ = writeln!(faults, "{} {}: {found:?}, expected {:?}", key.0, key.1, row.statuses);
+            let _ = writeln!(
+                faults,
+                "{} {}: {found:?}, expected {:?}",
+                key.0, key.1, row.statuses
+            );
         }
         let here = (row.modes.contains('d'), found[0]);
         let there = (row.modes.contains('p'), found[1]);

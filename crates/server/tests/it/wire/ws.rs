@@ -1,4 +1,4 @@
-//! The sockets of a server that really runs (socket spec 1 to 6, conformance rows 1 to 38, 55, 60).
+//! The sockets of a server that really runs (socket spec 1 to 6, conformance rows 1 to 38, 55, 58 to 60).
 
 mod client;
 mod doors;
@@ -9,3 +9,4 @@ mod lookups;
 mod news;
 mod queue;
 mod reconnect;
+mod terminal;

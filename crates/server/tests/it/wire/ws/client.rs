@@ -59,6 +59,15 @@ pub(super) async fn open(server: &TestServer, path: &str, mode: Mode) -> Socket 
 }
 
 impl Socket {
+    /// A connection that was opened elsewhere.
+    pub(super) fn over(inner: WebSocketStream<TcpStream>, mode: Mode) -> Self {
+        Socket {
+            inner,
+            mode,
+            news: Vec::new(),
+        }
+    }
+
     pub(super) async fn send_raw(&mut self, message: Message) {
         self.inner.send(message).await.expect("an open socket");
     }
