@@ -6,11 +6,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::extensions::Extension;
 
+mod admin;
 mod assets;
 mod chat_server;
 mod client;
 mod completions;
 mod document;
+mod download_bar;
 mod faults;
 mod folder;
 mod follow;
@@ -18,6 +20,7 @@ mod here;
 mod info;
 mod jobs;
 mod migrate;
+mod model;
 mod nodes;
 mod params;
 mod ping;
@@ -71,6 +74,10 @@ enum Command {
     Jobs(Box<jobs::Jobs>),
     /// List, upload and download assets
     Assets(Box<assets::Assets>),
+    /// Look at the models of this machine and download more
+    Model(Box<model::Model>),
+    /// Look after the models of a deployed server
+    Admin(Box<admin::Admin>),
     /// Look at the settings of a server
     Settings(Box<settings::Settings>),
     /// Show versions, the server and the folders in use
@@ -108,6 +115,8 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Workflows(c) => c.main(extensions),
         Command::Jobs(c) => c.main(extensions),
         Command::Assets(c) => c.main(extensions),
+        Command::Model(c) => c.main(),
+        Command::Admin(c) => c.main(),
         Command::Settings(c) => c.main(extensions),
         Command::Info(c) => c.main(extensions),
         Command::Ping(c) => c.main(),

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::sensitive::Sensitive;
 use crate::services::Recovery;
 
+mod models;
+
+pub(crate) use models::ModelArgs;
+
 const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// The settings of one process; `config.default.toml` says what each means.
@@ -85,6 +89,22 @@ pub(crate) struct Config {
     /// What terminals run, when it is not the user's shell; set in the environment only.
     #[serde(skip)]
     pub(crate) terminal_shell: Option<PathBuf>,
+    pub(crate) hf_endpoint: String,
+    pub(crate) hf_home: PathBuf,
+    pub(crate) hf_hub_cache: PathBuf,
+    pub(crate) huggingface_hub_cache: PathBuf,
+    pub(crate) hf_token_path: PathBuf,
+    /// Token for the hub.
+    #[serde(skip)]
+    pub(crate) hf_token: Option<Sensitive>,
+    pub(crate) llama_cache: PathBuf,
+    /// Base of the default folders of both caches.
+    #[serde(skip)]
+    pub(crate) xdg_cache_home: Option<PathBuf>,
+    pub(crate) ollama_api_url: String,
+    pub(crate) max_concurrent_downloads: usize,
+    pub(crate) max_files_per_download: usize,
+    pub(crate) download_min_free_bytes: u64,
 }
 
 /// What the server is for.
@@ -393,6 +413,9 @@ pub(crate) struct Overrides {
     #[arg(long, hide = true, env = "NODETOOL_TERMINAL_SHELL")]
     #[serde(skip)]
     pub(crate) terminal_shell: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) models: ModelArgs,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     #[serde(skip)]
@@ -427,6 +450,9 @@ impl Config {
         config.enable_terminal = kept.enable_terminal.unwrap_or(false);
         let shell = kept.terminal_shell;
         config.terminal_shell = shell.filter(|shell| !shell.as_os_str().is_empty());
+        let models = (kept.models.hf_token, kept.models.xdg_cache_home);
+        config.hf_token = given(models.0);
+        config.xdg_cache_home = models.1.filter(|p| p.is_absolute());
         for (folders, name) in [
             (&mut config.file_roots, "file_roots"),
             (&mut config.workspace_roots, "workspace_roots"),

@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::config::Mode;
 use crate::extensions::{self, Extension};
 use crate::listener::ClientAddr;
+use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
     AssetService, ExampleService, FileService, JobService, MachineService, OAuthService,
     PackageService, PredictionService, SettingsService, Terminals, ThreadService, TriggerService,
@@ -41,6 +42,8 @@ mod jobs;
 mod machine;
 mod memory;
 mod messages;
+mod model_admin;
+mod models;
 mod nodes;
 mod oauth;
 mod openai;
@@ -106,6 +109,9 @@ pub(crate) struct App {
     pub(crate) oauth: OAuthService,
     /// Nothing where the route of terminals is not there.
     pub(crate) terminals: Option<Terminals>,
+    pub(crate) downloads: DownloadService,
+    pub(crate) library: ModelLibrary,
+    pub(crate) ollama: Ollama,
     /// Largest uploaded file in bytes.
     pub(crate) upload_limit: u64,
 }
@@ -175,6 +181,9 @@ fn routes(families: &Families, mode: Mode, production: bool) -> OpenApiRouter<Ap
             .merge(workflows::worker_router())
             .merge(runs::worker_router());
     }
+    if families.deploy_admin {
+        routes = routes.merge(model_admin::router());
+    }
     if families.deploy_collections {
         routes = routes.merge(unavailable::collections_router());
     }
@@ -205,7 +214,8 @@ fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
         .merge(assets::router())
         .merge(storage::router())
         .merge(approvals::router())
-        .merge(oauth::router());
+        .merge(oauth::router())
+        .merge(models::router());
     if mode == Mode::Desktop {
         routes = routes
             .merge(predictions::router())

@@ -5,6 +5,7 @@ mod assets;
 mod auth;
 mod changes;
 mod closing;
+pub(crate) mod downloads;
 mod examples;
 mod feeds;
 mod files;
@@ -31,7 +32,7 @@ pub(crate) mod workflow_body;
 mod workflows;
 mod workspaces;
 
-pub(crate) use accounts::Caller;
+pub(crate) use accounts::{Caller, OWNER};
 pub(crate) use assets::content_types;
 pub(crate) use assets::{
     AssetError, AssetOrigin, AssetService, Bucket, ChangeAsset, CreateAsset, ScratchAssets,

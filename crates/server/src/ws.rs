@@ -17,11 +17,13 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::http::{Door, NotAdmitted};
+use crate::services::downloads::DownloadService;
 use crate::services::{Changes, JobService, Sampler, WorkflowService};
 use crate::surfaces::Families;
 
 mod command;
 mod connection;
+mod downloads;
 mod jobs;
 mod outgoing;
 mod reconnect;
@@ -46,6 +48,8 @@ enum Profile {
     Jobs,
     /// `/updates`: news only.
     Updates,
+    /// `/hf/download`: downloads of models only.
+    Downloads,
 }
 
 impl Profile {
@@ -105,6 +109,8 @@ pub(crate) struct SocketParts {
     pub(crate) stats: bool,
     /// Who may open a socket.
     pub(crate) door: Arc<Door>,
+    /// Downloads, where there is a socket for them.
+    pub(crate) downloads: Option<DownloadService>,
 }
 
 struct House {
@@ -166,6 +172,12 @@ impl Sockets {
                 .route("/updates", updates.clone())
                 .route("/ws/updates", updates);
         }
+        if families.hf_download_ws && self.0.parts.downloads.is_some() {
+            let downloads = any(|s, h, u, w| open(Profile::Downloads, s, h, u, w));
+            routes = routes
+                .route("/hf/download", downloads.clone())
+                .route("/ws/download", downloads);
+        }
         routes.with_state(self.clone())
     }
 }
@@ -196,7 +208,13 @@ async fn open(
         .max_frame_size(transport_limit)
         .on_upgrade(move |socket: WebSocket| async move {
             let _counted = counted;
+            let downloads = sockets.0.parts.downloads.clone();
             match admitted {
+                Ok(caller) if profile == Profile::Downloads => {
+                    if let Some(downloads) = downloads {
+                        downloads::serve(sockets, downloads, caller, socket).await;
+                    }
+                }
                 Ok(caller) => connection::serve(sockets, caller, profile, socket).await,
                 Err(why) => writer::say_goodbye(socket, why.into()).await,
             }

@@ -14,6 +14,7 @@ use crate::config::{AuthProvider, Config, Mode, private_folder};
 use crate::extensions::Extension;
 use crate::http::Extent;
 use crate::listener::{self, Limits, Port, Proxies};
+use crate::services::downloads::DownloadService;
 use crate::services::{JobService, TriggerService};
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -30,6 +31,7 @@ pub(super) struct Here {
     jobs: JobService,
     triggers: TriggerService,
     sockets: Sockets,
+    downloads: DownloadService,
     store: Store,
     serving: JoinSet<()>,
     stop: oneshot::Sender<()>,
@@ -88,6 +90,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         sockets,
         assets: _,
         changes: _,
+        downloads,
         oauth: _,
     } = serve::house(&config, &store, Instant::now(), extent)?;
     let (port, address) = Port::inside().await?;
@@ -108,6 +111,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         jobs,
         triggers,
         sockets,
+        downloads,
         store,
         serving,
         stop,
@@ -123,6 +127,7 @@ impl Here {
         let _ = self.stop.send(());
         self.sockets.close_all();
         self.triggers.shut_down().await;
+        self.downloads.shut_down(GRACE).await;
         self.jobs.shut_down(GRACE).await;
         self.sockets.closed(GRACE).await;
         if tokio::time::timeout(GRACE, self.serving.join_next())

@@ -16,6 +16,7 @@ use crate::extensions::{self, Extension, ExtensionAuth};
 use crate::http::{self, App, Catalogue, Door, Extent, Front, Origins, Surface};
 use crate::listener::{self, Limits as Bounds, Places, Port, Proxies, Tls};
 use crate::node_services::{self, NodeServices};
+use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, Changes, ExampleService, Feeds, FileService,
     JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService, OAuthService,
@@ -127,6 +128,7 @@ async fn serve(
         sockets,
         assets,
         changes,
+        downloads,
         oauth,
     } = house(&config, &store, started, extent)?;
     let left = jobs.recover(config.recovery).await?;
@@ -181,6 +183,7 @@ async fn serve(
     );
     let grace = Duration::from_secs(config.shutdown_seconds);
     let closing = sockets.clone();
+    let ending = downloads.clone();
     let (told, mut stopping) = tokio::sync::watch::channel(None);
     let server = listener::serve(ports, router, Bounds::of(&config), proxies, async move {
         asked_to_stop.await;
@@ -190,6 +193,7 @@ async fn serve(
         );
         told.send_replace(Some(Instant::now()));
         closing.close_all();
+        ending.stop();
     });
     let mut since = stopping.clone();
     tokio::select! {
@@ -203,6 +207,7 @@ async fn serve(
         } => tracing::warn!("some connections did not end in time; they are cut"),
     }
     triggers.shut_down().await;
+    downloads.shut_down(Duration::from_secs(3)).await;
     sockets.closed(Duration::from_secs(3)).await;
     // Runs whose client has gone hold no connection; what is left of the time is theirs, too.
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
@@ -245,6 +250,7 @@ pub(super) struct House {
     pub(super) assets: AssetService,
     pub(super) changes: Changes,
     pub(super) oauth: OAuthService,
+    pub(super) downloads: DownloadService,
 }
 
 /// Services and routes over a store.
@@ -326,6 +332,8 @@ pub(super) fn house(
         production,
         public_storage: config.public_storage,
     });
+    let downloads = config.downloads().context("in the folders of models")?;
+    let downloads = DownloadService::new(downloads).context("in hf_endpoint")?;
     let sockets = Sockets::new(SocketParts {
         stats: config
             .system_stats
@@ -337,6 +345,7 @@ pub(super) fn house(
         registry: registry.clone(),
         revision: catalogue.revision().to_owned(),
         max_message: config.ws_max_message_bytes,
+        downloads: (!production).then(|| downloads.clone()),
     });
     let oauth = OAuthService::new(
         store.clone(),
@@ -377,6 +386,9 @@ pub(super) fn house(
         ),
         settings,
         packages: PackageService::new(registry),
+        library: downloads.library(),
+        downloads: downloads.clone(),
+        ollama: Ollama::new(&config.ollama_api_url).context("in ollama_api_url")?,
         production,
         upload_limit: config.upload_limit,
         versions: VersionService::new(store.clone(), workflows.clone(), autosave),
@@ -398,6 +410,7 @@ pub(super) fn house(
         assets,
         changes,
         oauth,
+        downloads,
     })
 }
 

@@ -446,6 +446,14 @@ impl Fields {
         self.errors.extend(errors);
     }
 
+    /// The faults of an item of a list, each with the place of that item.
+    pub(crate) fn finish_item(mut self, index: usize) -> Result<(), ApiError> {
+        for error in &mut self.errors {
+            error.loc.insert(1.min(error.loc.len()), index.into());
+        }
+        self.finish()
+    }
+
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.errors.is_empty() {
             Ok(())

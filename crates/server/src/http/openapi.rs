@@ -42,6 +42,8 @@ const TAGS: &[(&str, &str)] = &[
     ("settings", "Settings and secrets"),
     ("users", "Accounts"),
     ("oauth", "Accounts at other sites that users have connected"),
+    ("models", "Models of this machine, and downloads of more"),
+    ("admin", "What administrators do with a deployed server"),
     ("costs", "What calls of providers cost"),
     ("predictions", "Calls of providers"),
     ("fonts", "Fonts of the machine"),

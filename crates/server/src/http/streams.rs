@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use nodetool_protocol::{JobEvent, JobStatus, Map, Value};
 
 use tokio::sync::Notify;
@@ -65,6 +65,27 @@ pub(super) fn stream_response(run: Followed, wake: Arc<Notify>, framing: Framing
         let piece = s.next_piece().await;
         Some((Ok::<_, Infallible>(piece), s))
     }));
+    with_head(body, framing)
+}
+
+/// The response of something else that tells its own end: each object as an event, then `[DONE]`.
+pub(super) fn events_response(
+    objects: impl Stream<Item = serde_json::Value> + Send + 'static,
+) -> Response {
+    let objects = Box::pin(objects);
+    let body = Body::from_stream(stream::unfold(Some(objects), |state| async move {
+        let mut objects = state?;
+        let piece = match tokio::time::timeout(PING_EVERY, objects.next()).await {
+            Ok(Some(object)) => Bytes::from(format!("data: {object}\n\n")),
+            Ok(None) => return Some((Ok(Bytes::from_static(b"data: [DONE]\n\n")), None)),
+            Err(_) => Bytes::from_static(b": ping\n\n"),
+        };
+        Some((Ok::<_, Infallible>(piece), Some(objects)))
+    }));
+    with_head(body, Framing::Events)
+}
+
+fn with_head(body: Body, framing: Framing) -> Response {
     let content_type = match framing {
         Framing::Lines => HeaderValue::from_static("application/x-ndjson"),
         Framing::Events => HeaderValue::from_static("text/event-stream; charset=utf-8"),

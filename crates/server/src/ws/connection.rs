@@ -43,7 +43,7 @@ pub(super) struct Socket {
 impl Socket {
     fn new(sockets: Sockets, caller: Caller, profile: Profile) -> Self {
         let mode = match profile {
-            Profile::Updates => ModeSwitch::new(Mode::Text, true),
+            Profile::Updates | Profile::Downloads => ModeSwitch::new(Mode::Text, true),
             Profile::Ws | Profile::Jobs => ModeSwitch::new(Mode::Binary, false),
         };
         Socket {

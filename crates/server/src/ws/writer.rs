@@ -249,7 +249,7 @@ pub(super) async fn part_with(
     let _ = tokio::time::timeout(GOODBYE, last_words).await;
 }
 
-async fn part<S: Sink<Message, Error = axum::Error> + Unpin>(
+pub(super) async fn part<S: Sink<Message, Error = axum::Error> + Unpin>(
     sink: &mut S,
     close: Close,
 ) -> Result<(), axum::Error> {

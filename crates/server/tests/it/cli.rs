@@ -7,6 +7,7 @@ mod files;
 mod hostile;
 mod jobs;
 mod migrate;
+mod models;
 mod nodes;
 mod process;
 mod reach;

@@ -2,6 +2,7 @@
 
 mod client;
 mod doors;
+mod downloads;
 mod envelope;
 mod hostile;
 mod jobs;
