@@ -105,6 +105,12 @@ pub(crate) struct Config {
     pub(crate) max_concurrent_downloads: usize,
     pub(crate) max_files_per_download: usize,
     pub(crate) download_min_free_bytes: u64,
+    pub(crate) json_limit: usize,
+    pub(crate) graph_limit: usize,
+    pub(crate) rate_limit: u32,
+    pub(crate) auth_failures_per_minute: u32,
+    pub(crate) max_queued_jobs: usize,
+    pub(crate) max_concurrent_runs: usize,
 }
 
 /// What the server is for.
@@ -416,6 +422,28 @@ pub(crate) struct Overrides {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) models: ModelArgs,
+    /// Largest JSON body
+    #[arg(long, value_name = "BYTES", env = "NODETOOL_JSON_LIMIT")]
+    pub(crate) json_limit: Option<usize>,
+    /// Largest JSON body that may hold a graph, values for one, a message or contents
+    #[arg(long, value_name = "BYTES", env = "NODETOOL_GRAPH_LIMIT")]
+    pub(crate) graph_limit: Option<usize>,
+    /// Requests of one caller or address per minute; 0 is no limit
+    #[arg(long, value_name = "REQUESTS", env = "NODETOOL_RATE_LIMIT")]
+    pub(crate) rate_limit: Option<u32>,
+    /// Failed attempts of one address per minute to show who it is; 0 is no limit
+    #[arg(
+        long,
+        value_name = "ATTEMPTS",
+        env = "NODETOOL_AUTH_FAILURES_PER_MINUTE"
+    )]
+    pub(crate) auth_failures_per_minute: Option<u32>,
+    /// Jobs of one user that may wait in line; 0 is no limit
+    #[arg(long, value_name = "JOBS", env = "NODETOOL_MAX_QUEUED_JOBS")]
+    pub(crate) max_queued_jobs: Option<usize>,
+    /// Runs of one user that requests may wait for at the same time; 0 is no limit
+    #[arg(long, value_name = "RUNS", env = "NODETOOL_MAX_CONCURRENT_RUNS")]
+    pub(crate) max_concurrent_runs: Option<usize>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     #[serde(skip)]

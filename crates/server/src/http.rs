@@ -38,6 +38,7 @@ mod exports;
 mod extract;
 mod files;
 mod gate;
+mod hygiene;
 mod jobs;
 mod machine;
 mod memory;
@@ -49,10 +50,12 @@ mod oauth;
 mod openai;
 mod openapi;
 mod origins;
+mod paced;
 mod packages;
 mod pages;
 mod peer;
 mod predictions;
+mod rate;
 mod runs;
 mod settings;
 mod site;
@@ -71,14 +74,13 @@ mod workspaces;
 pub(crate) use auth::{Door, NotAdmitted, bearer};
 pub(crate) use chat::chat_surface;
 pub(crate) use error::{ApiError, Refusal};
+pub(crate) use extract::BodyLimits;
 pub(crate) use gate::not_admin;
 pub(crate) use nodes::Catalogue;
 pub(crate) use origins::{Origins, is_local_origin};
 pub(crate) use peer::FORWARDED;
+pub(crate) use rate::Rates;
 pub(crate) use site::{Front, RESERVED};
-
-/// Largest JSON body.
-const BODY_LIMIT: usize = 32 << 20;
 
 /// What handlers work with.
 pub(crate) struct App {
@@ -114,6 +116,8 @@ pub(crate) struct App {
     pub(crate) ollama: Ollama,
     /// Largest uploaded file in bytes.
     pub(crate) upload_limit: u64,
+    pub(crate) bodies: BodyLimits,
+    pub(crate) rates: Rates,
 }
 
 /// The shared state of all handlers.
@@ -157,11 +161,21 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
     };
     let for_strangers = app.mode == Mode::Public;
     let enforced = door.accounts.enforced();
-    let routes = extensions::mount(routes, extensions, for_strangers, enforced)
-        .fallback(move |request| site::answer(front.clone(), request))
-        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+    let files = front.clone();
+    let mut routes = extensions::mount(routes, extensions, for_strangers, enforced)
+        .fallback(move |request| site::answer(files.clone(), request))
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() });
+    if app.rates.requests.is_some() {
+        let counted = (app.clone(), front);
+        routes = routes.layer(middleware::from_fn_with_state(counted, rate::limit));
+    }
+    if app.production {
+        routes = routes.layer(middleware::map_response(error::tell_briefly));
+    }
+    let routes = routes
         .layer(middleware::from_fn_with_state(entrance, auth::pass))
         .layer(middleware::from_fn_with_state(door, cors::tell))
+        .layer(middleware::map_response(hygiene::complete))
         .layer(middleware::from_fn(log_request))
         .with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(routes)

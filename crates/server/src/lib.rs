@@ -10,6 +10,7 @@ mod extensions;
 #[doc(hidden)]
 pub mod fuzzing;
 mod http;
+mod json_text;
 mod listener;
 mod node_services;
 mod outbound;

@@ -11,6 +11,7 @@ mod feeds;
 mod files;
 mod folders;
 mod jobs;
+mod logins;
 mod machine;
 mod oauth;
 mod outbox;
@@ -28,6 +29,7 @@ mod terminals;
 mod threads;
 mod triggers;
 mod versions;
+mod windows;
 pub(crate) mod workflow_body;
 mod workflows;
 mod workspaces;
@@ -50,6 +52,7 @@ pub(crate) use jobs::{
     LINK_SECONDS_MOST, Limits, LinkError, Question, Recovery, ResumeError, RetryError, RunError,
     StartRun,
 };
+pub(crate) use logins::{FailedLogins, network_of, now_seconds};
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
 pub(crate) use oauth::{
     OAuthError, OAuthProvider, OAuthService, OAuthSettings, SealError, SignInError, SignInReturn,
@@ -75,6 +78,7 @@ pub(crate) use triggers::{
     WebhookRequest, saves,
 };
 pub(crate) use versions::{Autosave, AutosaveSettings, SaveType, VersionError, VersionService};
+pub(crate) use windows::{Standing, Windows};
 pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService, read_graph};
 pub(crate) use workspaces::{
     SaveWorkspace, Workspace, WorkspaceError, WorkspaceRules, WorkspaceService,

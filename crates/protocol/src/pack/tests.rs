@@ -258,7 +258,45 @@ fn same(a: &Value, b: &Value) -> bool {
     format!("{a:?}") == format!("{b:?}") && a == b
 }
 
+/// Heads that announce far more than follows, at the end of so many levels.
+fn promises() -> impl Strategy<Value = Vec<u8>> {
+    let head = prop_oneof![
+        Just(vec![0xdd]), // list
+        Just(vec![0xdf]), // object
+        Just(vec![0xdb]), // text
+        Just(vec![0xc6]), // bytes
+        Just(vec![0xc9]), // extension
+    ];
+    let length = prop_oneof![Just(u32::MAX), Just(u32::MAX / 2), 1_000_000u32..];
+    let around = proptest::collection::vec(
+        prop_oneof![Just(vec![0x91]), Just(vec![0x81, 0xa1, b'k'])],
+        0..MAX_DEPTH,
+    );
+    let rest = proptest::collection::vec(any::<u8>(), 0..64);
+    (around, head, length, rest).prop_map(|(around, head, length, rest)| {
+        [around.concat(), head, length.to_be_bytes().to_vec(), rest].concat()
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_length_that_is_not_there_is_refused_without_room_being_made_for_it(bytes in promises()) {
+        // Were room made for what is announced, a single case would take gigabytes.
+        let refused = from_slice(&bytes);
+        prop_assert!(matches!(refused, Err(PackError::Short { .. } | PackError::TooDeep)), "{refused:?}");
+    }
+
+    #[test]
+    fn levels_alone_decide_what_is_too_deep(levels in 1usize..1000, objects in any::<bool>()) {
+        let open: &[u8] = if objects { &[0x81, 0xa1, b'k'] } else { &[0x91] };
+        let refused = from_slice(&[open.repeat(levels), vec![0xc0]].concat());
+        if levels > MAX_DEPTH {
+            prop_assert_eq!(refused, Err(PackError::TooDeep));
+        } else {
+            prop_assert!(refused.is_ok());
+        }
+    }
+
     #[test]
     fn what_is_written_is_read_again(value in values()) {
         let packed = to_vec(&value).unwrap();

@@ -13,17 +13,17 @@ use tracing_subscriber::EnvFilter;
 use super::folder;
 use crate::config::{Config, Environment, LogFormat, Mode, Overrides, private_folder};
 use crate::extensions::{self, Extension, ExtensionAuth};
-use crate::http::{self, App, Catalogue, Door, Extent, Front, Origins, Surface};
+use crate::http::{self, App, BodyLimits, Catalogue, Door, Extent, Front, Origins, Rates, Surface};
 use crate::listener::{self, Limits as Bounds, Places, Port, Proxies, Tls};
 use crate::node_services::{self, NodeServices};
 use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
-    Accounts, AssetService, AutosaveSettings, Changes, ExampleService, Feeds, FileService,
-    JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService, OAuthService,
-    OAuthSettings, PackageService, PredictionService, Recovery, Retention, SettingsService,
-    Shelving, Site, TerminalSettings, Terminals, ThreadService, TriggerService,
-    TriggerServiceParts, VersionService, WorkflowService, WorkspaceRules, WorkspaceService,
-    fernet_sealer, is_passed_to_shells, retention, saves,
+    Accounts, AssetService, AutosaveSettings, Changes, ExampleService, FailedLogins, Feeds,
+    FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService,
+    OAuthService, OAuthSettings, PackageService, PredictionService, Recovery, Retention,
+    SettingsService, Shelving, Site, TerminalSettings, Terminals, ThreadService, TriggerService,
+    TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
+    WorkspaceService, fernet_sealer, is_passed_to_shells, retention, saves,
 };
 use crate::surfaces::{self, Choices, Families};
 use crate::ws::{SocketParts, Sockets};
@@ -310,6 +310,8 @@ pub(super) fn house(
         limits: Limits {
             per_user: config.max_concurrent_jobs,
             per_workflow: config.max_concurrent_runs_per_workflow,
+            waiting: config.max_queued_jobs,
+            awaited: config.max_concurrent_runs,
         },
         recovery: config.recovery,
     });
@@ -391,6 +393,11 @@ pub(super) fn house(
         ollama: Ollama::new(&config.ollama_api_url).context("in ollama_api_url")?,
         production,
         upload_limit: config.upload_limit,
+        bodies: BodyLimits {
+            json: config.json_limit,
+            graph: config.graph_limit,
+        },
+        rates: rates(config),
         versions: VersionService::new(store.clone(), workflows.clone(), autosave),
         examples,
         catalogue,
@@ -421,6 +428,21 @@ pub(super) async fn reload(mut asked: Signal, tls: Option<Tls>) {
             Some(tls) => tls.reload().await,
             None => tracing::info!("asked to read files again: there are no certificates to read"),
         }
+    }
+}
+
+/// What is counted per minute; failed attempts only where callers have to show who they are.
+fn rates(config: &Config) -> Rates {
+    let by_caller = config.auth_provider.enforced();
+    let requests = (config.rate_limit > 0).then(|| Windows::new(config.rate_limit));
+    Rates {
+        requests,
+        by_caller,
+        failed_logins: FailedLogins::new(if by_caller {
+            config.auth_failures_per_minute
+        } else {
+            0
+        }),
     }
 }
 

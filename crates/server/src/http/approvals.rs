@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::FieldError;
-use super::extract::{Fields, JsonBody, Path};
+use super::extract::{Fields, GraphBody, JsonBody, Path};
 use super::jobs::job_reply;
 use super::pages::hashes;
 use super::{ApiError, AppState, Refusal, json};
@@ -116,7 +116,7 @@ async fn approve_job(
     State(app): State<AppState>,
     caller: Caller,
     Path(job_id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let mut f = Fields::new(body.object()?);
     let approved = f.flag("approved");

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::Path;
+use super::hygiene::Embeddable;
 use super::{ApiError, AppState, Refusal};
 use crate::listener::OverTls;
 use crate::services::Caller;
@@ -46,7 +47,8 @@ async fn get_workflow_app(
         (header::CONTENT_SECURITY_POLICY, SANDBOX),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    Ok((headers.map(|(k, v)| (k, HeaderValue::from_static(v))), page).into_response())
+    let headers = headers.map(|(k, v)| (k, HeaderValue::from_static(v)));
+    Ok((Extension(Embeddable), headers, page).into_response())
 }
 
 /// The address clients reach the server at: the configured one, else the one this client used.

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::FieldError;
-use super::extract::{Fields, JsonBody, Path, Query};
+use super::extract::{Fields, GraphBody, JsonBody, Path, Query};
 use super::storage::file_response;
 use super::{ApiError, AppState, Refusal, json};
 use crate::services::{
@@ -299,6 +299,7 @@ fn filled(query: &Query, key: &str) -> Option<String> {
         ("job_id" = Option<String>, Query, description = "Only those of this job"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
         ("page_size" = Option<usize>, Query, description = "1 to 10000; 10000 when absent"),
+        ("limit" = Option<usize>, Query, description = "Another name of `page_size`"),
     ),
     responses((status = 200, body = AssetList), (status = 422, body = Refusal)))]
 async fn list_assets(
@@ -306,7 +307,7 @@ async fn list_assets(
     caller: Caller,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let limit = query.int("page_size", 10_000usize, 1, 10_000)?;
+    let limit = query.int(query.spelling("page_size", "limit"), 10_000usize, 1, 10_000)?;
     let filter = AssetFilter {
         parent_id: filled(&query, "parent_id"),
         content_type: filled(&query, "content_type"),
@@ -356,6 +357,7 @@ async fn create_asset(
         ("query" = String, Query, description = "Text of at least two characters"),
         ("content_type" = Option<String>, Query, description = "Only content types that begin like this"),
         ("page_size" = Option<usize>, Query, description = "1 to 10000; 100 when absent, 200 for 0"),
+        ("limit" = Option<usize>, Query, description = "Another name of `page_size`"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
     responses((status = 200, body = AssetSearch), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
@@ -368,7 +370,8 @@ async fn search_assets(
         let missing = FieldError::at("missing", &["query", "query"], "Field required");
         return Err(ApiError::invalid(vec![missing]));
     };
-    let limit = match query.int("page_size", 100usize, 0, 10_000)? {
+    let named = query.spelling("page_size", "limit");
+    let limit = match query.int(named, 100usize, 0, 10_000)? {
         0 => 200,
         limit => limit,
     };
@@ -516,7 +519,7 @@ async fn update_asset(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let row = app.assets.update(&caller, &id, read_change(body)?).await?;
     Ok(json(&AssetBody::of(row)?))

@@ -171,6 +171,7 @@ fn calls(query: &Query) -> Calls {
         ("model" = Option<String>, Query, description = "Only calls of this model"),
         ("limit" = Option<i64>, Query, description = "100 when absent", minimum = 1, maximum = 1000),
         ("start_key" = Option<String>, Query, description = "`next_start_key` of the page before"),
+        ("cursor" = Option<String>, Query, description = "Another name of `start_key`"),
     ),
     responses((status = 200, body = CallList), (status = 422, body = Refusal)))]
 async fn list_costs(
@@ -180,10 +181,11 @@ async fn list_costs(
 ) -> Result<Response, ApiError> {
     let limit = query.int_within("limit", 100, 1, 1000)?;
     let limit = usize::try_from(limit).unwrap_or(1);
-    let cursor = query.text("start_key").unwrap_or_default();
+    let named = query.spelling("start_key", "cursor");
+    let cursor = query.text(named).unwrap_or_default();
     let page = app.predictions.list(&caller, calls(&query), limit, cursor);
     let page = page.await.map_err(|e| match e {
-        PredictionError::Store(StoreError::BadCursor { .. }) => ApiError::bad_cursor("start_key"),
+        PredictionError::Store(StoreError::BadCursor { .. }) => ApiError::bad_cursor(named),
         e => e.into(),
     })?;
     let rows = page.rows.into_iter().map(CallBody::of);

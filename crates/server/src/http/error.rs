@@ -1,5 +1,7 @@
 //! The one error type with a response: status, `detail`, and `errors` on 422 (HTTP spec 2.3).
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nodetool_protocol::{DocumentFault, Value};
@@ -14,6 +16,45 @@ use crate::services::{
 /// Lets the logging layer put the id of an internal error on the response.
 #[derive(Clone)]
 pub(super) struct RequestId(pub(super) String);
+
+/// What a refusal says, for the layer that says less of it.
+#[derive(Clone)]
+struct Faults {
+    detail: String,
+    errors: Arc<[FieldError]>,
+}
+
+/// One fault, told to strangers.
+#[derive(Serialize)]
+struct Brief<'a> {
+    msg: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+}
+
+/// Where strangers use the server, a refusal says of each fault what it is, but neither where nor what was sent.
+pub(super) async fn tell_briefly(mut response: Response) -> Response {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        detail: &'a str,
+        errors: Vec<Brief<'a>>,
+    }
+    let Some(faults) = response.extensions_mut().remove::<Faults>() else {
+        return response;
+    };
+    let errors = faults.errors.iter().map(|e| Brief {
+        msg: &e.msg,
+        kind: e.kind,
+    });
+    let body = Body {
+        detail: &faults.detail,
+        errors: errors.collect(),
+    };
+    let bytes = serde_json::to_vec(&body).unwrap_or_default();
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    *response.body_mut() = bytes.into();
+    response
+}
 
 /// One fault of a request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -87,6 +128,11 @@ impl ApiError {
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// More than the caller may ask for.
+    pub(crate) fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
     }
 
     pub(crate) fn conflict(detail: impl Into<String>) -> Self {
@@ -262,6 +308,7 @@ impl From<RunError> for ApiError {
             RunError::Workflow(e) => e.into(),
             RunError::Store(e) => e.into(),
             RunError::Taken(_) => ApiError::new(StatusCode::CONFLICT, e.to_string()),
+            RunError::TooMany(e) => ApiError::too_many(e.to_string()),
             RunError::ShuttingDown => ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The server is shutting down",
@@ -364,6 +411,13 @@ impl IntoResponse for ApiError {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if !self.errors.is_empty() {
+            let faults = Faults {
+                detail: self.detail,
+                errors: self.errors.into(),
+            };
+            response.extensions_mut().insert(faults);
         }
         if let Some(id) = self.request_id {
             response.extensions_mut().insert(RequestId(id));

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::FieldError;
-use super::extract::{JsonBody, Path, Query};
+use super::extract::{GraphBody, Path, Query};
 use super::gate::Admin;
 use super::workflows::{check_new_id, read_request};
 use super::{ApiError, AppState, Refusal, json_response};
@@ -99,7 +99,7 @@ async fn update_example(
     State(app): State<AppState>,
     Admin(_): Admin,
     Path(id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     if app.production || app.mode != Mode::Desktop {
         let told = "Examples can only be written on their author's own machine";

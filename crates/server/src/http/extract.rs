@@ -10,11 +10,45 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use nodetool_protocol::{Map, Value};
 
+use super::AppState;
 use super::error::{ApiError, FieldError};
-use super::{AppState, BODY_LIMIT};
+use super::storage::{PATIENCE, too_slow};
+use crate::json_text::{self, JsonFault};
 
 /// Bytes of a body that is too large which are still read, so that its sender gets to see the refusal.
 const DISCARD_LIMIT: usize = 256 << 20;
+
+/// Longest query string.
+const QUERY_BYTES: usize = 16 << 10;
+/// Most parameters in a query.
+const QUERY_PAIRS: usize = 1000;
+
+/// Largest JSON bodies, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BodyLimits {
+    /// Of every route that takes JSON.
+    pub(crate) json: usize,
+    /// Of the routes that take graphs or values for them.
+    pub(crate) graph: usize,
+}
+
+/// How much of a body is taken.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) bytes: usize,
+    /// The setting that decides it, where one does.
+    pub(crate) setting: Option<&'static str>,
+}
+
+impl Room {
+    fn too_large(self) -> ApiError {
+        let mut text = format!("The body is larger than {} bytes", self.bytes);
+        if let Some(setting) = self.setting {
+            text.push_str(&format!(" (setting {setting})"));
+        }
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    }
+}
 
 /// The one variable part of a route's path.
 pub(crate) struct Path(pub(crate) String);
@@ -58,58 +92,89 @@ pub(crate) struct JsonBody(pub(crate) Option<Value>);
 impl FromRequest<AppState> for JsonBody {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request<Body>, _: &AppState) -> Result<Self, ApiError> {
-        let content_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default();
-        let kind = content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        let is_json = kind.is_empty() || kind == "application/json" || kind.ends_with("+json");
-        let bytes = read_limited(request).await?;
-        if bytes.is_empty() {
-            return Ok(JsonBody(None));
-        }
-        if !is_json {
-            let msg = format!("expected a JSON body (application/json), got {kind}");
-            return Err(ApiError::invalid(vec![FieldError::at(
-                "json_type",
-                &["body"],
-                msg,
-            )]));
-        }
-        Ok(JsonBody(Some(parse_json(&bytes, &["body"])?)))
+    async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, ApiError> {
+        let room = Room {
+            bytes: app.bodies.json,
+            setting: Some("json_limit"),
+        };
+        read_json(request, room).await
     }
+}
+
+/// A JSON body that may hold a graph or the values of one, which are large.
+pub(crate) struct GraphBody(pub(crate) JsonBody);
+
+impl FromRequest<AppState> for GraphBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, ApiError> {
+        let room = Room {
+            bytes: app.bodies.graph,
+            setting: Some("graph_limit"),
+        };
+        read_json(request, room).await.map(GraphBody)
+    }
+}
+
+async fn read_json(request: Request<Body>, room: Room) -> Result<JsonBody, ApiError> {
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let kind = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    let packed = encoding.is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let is_json = kind.is_empty() || kind == "application/json" || kind.ends_with("+json");
+    let bytes = read_up_to(request, room).await?;
+    if bytes.is_empty() {
+        return Ok(JsonBody(None));
+    }
+    if packed {
+        let msg = "expected a body without a Content-Encoding: compressed bodies are not taken";
+        let error = FieldError::at("content_encoding", &["header", "content-encoding"], msg);
+        return Err(ApiError::invalid(vec![error]));
+    }
+    if !is_json {
+        let kind: String = kind.chars().take(100).collect();
+        let msg = format!("expected a JSON body (application/json), got {kind}");
+        return Err(ApiError::invalid(vec![FieldError::at(
+            "json_type",
+            &["body"],
+            msg,
+        )]));
+    }
+    Ok(JsonBody(Some(parse_json(&bytes, &["body"])?)))
 }
 
 /// JSON text, or where it stops being any.
 pub(crate) fn parse_json(bytes: &[u8], place: &[&str]) -> Result<Value, ApiError> {
-    serde_json::from_slice(bytes).map_err(|e| {
-        let offset = offset_of(bytes, e.line(), e.column()).to_string();
-        let place: Vec<&str> = place.iter().copied().chain([offset.as_str()]).collect();
-        let mut error = FieldError::at("json_invalid", &place, "JSON decode error");
-        error.ctx = Some(Value::map([("error", e.to_string().into())]));
-        ApiError::invalid(vec![error])
+    json_text::parse(bytes).map_err(|fault| {
+        let kind = match &fault {
+            JsonFault::TooDeep => "json_depth",
+            JsonFault::TooMany => "json_size",
+            JsonFault::Syntax(e) => {
+                let offset = offset_of(bytes, e.line(), e.column()).to_string();
+                let place: Vec<&str> = place.iter().copied().chain([offset.as_str()]).collect();
+                let mut error = FieldError::at("json_invalid", &place, "JSON decode error");
+                error.ctx = Some(Value::map([("error", e.to_string().into())]));
+                return ApiError::invalid(vec![error]);
+            }
+        };
+        let msg = format!("the JSON has {fault}");
+        ApiError::invalid(vec![FieldError::at(kind, place, msg)])
     })
 }
 
 /// The whole body. What is too large is read to its end but not kept, as far as that is reasonable: a client that is
 /// still sending when the connection closes never sees the answer.
-async fn read_limited(request: Request<Body>) -> Result<Bytes, ApiError> {
-    read_up_to(request, BODY_LIMIT).await
-}
-
-/// The same with a limit of its own.
-pub(crate) async fn read_up_to(request: Request<Body>, limit: usize) -> Result<Bytes, ApiError> {
-    let too_large = || {
-        let text = format!("The body is larger than {} MiB", limit >> 20);
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, text)
-    };
+pub(crate) async fn read_up_to(request: Request<Body>, room: Room) -> Result<Bytes, ApiError> {
+    let limit = room.bytes;
     let headers = request.headers();
     let declared: u64 = headers
         .get(header::CONTENT_LENGTH)
@@ -117,18 +182,21 @@ pub(crate) async fn read_up_to(request: Request<Body>, limit: usize) -> Result<B
         .unwrap_or(0);
     let waits = headers.contains_key(header::EXPECT);
     if declared > DISCARD_LIMIT as u64 || (waits && declared > limit as u64) {
-        return Err(too_large());
+        return Err(room.too_large());
     }
     let mut chunks = request.into_body().into_data_stream();
     let mut kept = Bytes::new();
     let mut joined: Vec<u8> = Vec::new();
     let mut total = 0;
-    while let Some(chunk) = chunks.next().await {
+    while let Some(chunk) = tokio::time::timeout(PATIENCE, chunks.next())
+        .await
+        .map_err(|_| too_slow())?
+    {
         let chunk = chunk.map_err(|e| {
             tracing::debug!(error = %e, "a body could not be read");
             ApiError::bad_request("The body could not be read to its end")
         })?;
-        if total == 0 {
+        if total == 0 && chunk.len() <= limit {
             kept = chunk.clone();
         } else if total + chunk.len() <= limit {
             if joined.is_empty() {
@@ -144,7 +212,7 @@ pub(crate) async fn read_up_to(request: Request<Body>, limit: usize) -> Result<B
         }
     }
     if total > limit {
-        return Err(too_large());
+        return Err(room.too_large());
     }
     Ok(if joined.is_empty() {
         kept
@@ -204,15 +272,22 @@ impl FromRequestParts<AppState> for Query {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        let refused =
+            |msg| ApiError::invalid(vec![FieldError::at("query_invalid", &["query"], msg)]);
+        let text = parts.uri.query().unwrap_or_default();
+        if text.len() > QUERY_BYTES {
+            return Err(refused(format!(
+                "the query string is longer than {QUERY_BYTES} bytes"
+            )));
+        }
+        if text.split('&').nth(QUERY_PAIRS).is_some() {
+            return Err(refused(format!(
+                "the query has more than {QUERY_PAIRS} parameters"
+            )));
+        }
         axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map(|q| Query(q.0))
-            .map_err(|e| {
-                ApiError::invalid(vec![FieldError::at(
-                    "query_invalid",
-                    &["query"],
-                    e.body_text(),
-                )])
-            })
+            .map_err(|e| refused(e.body_text()))
     }
 }
 
@@ -224,6 +299,15 @@ impl Query {
             .rev()
             .find(|(k, _)| k == key)
             .map(|(_, v)| v.as_str())
+    }
+
+    /// The one of two names of a parameter that the client used; the first when both or neither.
+    pub(crate) fn spelling(&self, name: &'static str, other: &'static str) -> &'static str {
+        if self.text(name).is_none() && self.text(other).is_some() {
+            other
+        } else {
+            name
+        }
     }
 
     /// All values of a key.

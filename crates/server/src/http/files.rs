@@ -100,7 +100,7 @@ async fn upload_file(
     let overwrite = query.boolean("overwrite", false)?;
     while let Some(part) = upload.next().await? {
         if part.name() == Some("file") {
-            let entry = app.files.write(&path, overwrite, part).await;
+            let entry = app.files.write(&path, overwrite, part.contents()).await;
             let entry = entry.map_err(|e| refusal(e, &path))?;
             return Ok(json(&FileInfo::from(entry)));
         }

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::FieldError;
-use super::extract::{Fields, JsonBody, Path, Query};
+use super::extract::{Fields, GraphBody, Path, Query};
 use super::openapi::shapes::{ResumeJob, StartJob};
 use super::{ApiError, AppState, Refusal, json};
 use crate::services::{ActiveJob, Caller, ListJobs, LogLine, StartRun, TimeText};
@@ -116,6 +116,7 @@ impl BackgroundJob {
         ("workflow_id" = Option<String>, Query, description = "Only jobs of this workflow"),
         ("limit" = Option<usize>, Query, description = "1 to 1000; 100 when absent"),
         ("start_key" = Option<String>, Query, description = "`next_start_key` of the page before"),
+        ("cursor" = Option<String>, Query, description = "Another name of `start_key`"),
     ),
     responses((status = 200, body = JobList), (status = 422, body = Refusal)))]
 async fn list_jobs(
@@ -123,16 +124,17 @@ async fn list_jobs(
     caller: Caller,
     query: Query,
 ) -> Result<Response, ApiError> {
+    let named = query.spelling("start_key", "cursor");
     let list = ListJobs {
         workflow_id: query
             .text("workflow_id")
             .filter(|s| !s.is_empty())
             .map(Into::into),
         limit: query.int("limit", 100usize, 1, 1000)?,
-        cursor: query.text("start_key").unwrap_or_default().into(),
+        cursor: query.text(named).unwrap_or_default().into(),
     };
     let page = app.jobs.list(&caller, list).await.map_err(|e| match e {
-        StoreError::BadCursor { .. } => ApiError::bad_cursor("start_key"),
+        StoreError::BadCursor { .. } => ApiError::bad_cursor(named),
         e => e.into(),
     })?;
     Ok(json(&JobList {
@@ -148,7 +150,7 @@ async fn list_jobs(
 async fn start_job(
     State(app): State<AppState>,
     caller: Caller,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let body = body.object()?;
     let job_id = super::runs::chosen_id(&body)?;
@@ -348,7 +350,7 @@ async fn resume_job(
     State(app): State<AppState>,
     caller: Caller,
     Path(job_id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let mut body: Map = body.object_or_empty()?;
     let data = body.shift_remove("data").filter(|d| !d.is_null());

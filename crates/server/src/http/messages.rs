@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::FieldError;
-use super::extract::{Fields, JsonBody, Path, Query};
+use super::extract::{Fields, GraphBody, JsonBody, Path, Query};
 use super::threads::slice;
 use super::{ApiError, AppState, Refusal, json};
 use crate::services::{Caller, NewMessage, TimeText};
@@ -202,7 +202,7 @@ enum MessagePart {
 async fn create_message(
     State(app): State<AppState>,
     caller: Caller,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let row = app.threads.say(&caller, read_message(body)?).await?;
     Ok(json(&MessageBody::of(row)?))

@@ -195,11 +195,13 @@ fn complete_operation(operation: &mut Value) {
     };
     add("500", "Fault");
     add("503", "Busy");
+    add("429", "TooMany");
     if takes_input {
         add("422", "Invalid");
     }
     if takes_body {
         add("400", "Unreadable");
+        add("408", "TooSlow");
         add("413", "TooLarge");
     }
     for (status, response) in responses.iter_mut() {
@@ -307,11 +309,22 @@ fn errors() -> Value {
         "description": "How to say who asks",
         "schema": { "type": "string" },
     } });
+    let mut too_many = error("More than the caller may ask for now");
+    let number =
+        |description: &str| json!({ "description": description, "schema": { "type": "integer" } });
+    too_many["headers"] = json!({
+        "Retry-After": number("Seconds after which to try again, where that is known"),
+        "X-RateLimit-Limit": number("Requests that are taken in a minute, where they are counted"),
+        "X-RateLimit-Remaining": number("How many of them are left"),
+        "X-RateLimit-Reset": number("When they are counted anew, in seconds since 1970"),
+    });
     json!({
         "Unknown": unknown,
         "Forbidden": error("The caller, or the page that asks, may not do this"),
         "Unreadable": error("The body could not be read to its end"),
         "TooLarge": error("The body is larger than this server takes"),
+        "TooMany": too_many,
+        "TooSlow": error("The body did not come in time"),
         "Invalid": error("Something in the request is not as it must be"),
         "Fault": fault,
         "Busy": error("The server is busy or shutting down"),
@@ -329,6 +342,7 @@ fn meaning(status: &str) -> &'static str {
         "401" => "Nobody has said who asks",
         "403" => "The caller may not do this",
         "404" => "There is no such thing, or it is somebody else's",
+        "408" => "The body did not come in time",
         "409" => "It does not fit the state things are in",
         "410" => "It is gone",
         "412" => "It has changed since the client read it",

@@ -127,6 +127,7 @@ struct CreatePrediction {
     params(
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
         ("page_size" = Option<usize>, Query, description = "1 to 1000; 100 when absent"),
+        ("limit" = Option<usize>, Query, description = "Another name of `page_size`"),
     ),
     responses((status = 200, body = PredictionList), (status = 422, body = Refusal)))]
 async fn list_predictions(
@@ -134,7 +135,7 @@ async fn list_predictions(
     caller: Caller,
     query: Query,
 ) -> Result<Response, ApiError> {
-    let limit = query.int("page_size", 100usize, 1, 1000)?;
+    let limit = query.int(query.spelling("page_size", "limit"), 100usize, 1, 1000)?;
     let cursor = query.text("cursor").unwrap_or_default();
     let page = app
         .predictions

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::FieldError;
-use super::extract::{JsonBody, Path, Query};
+use super::extract::{GraphBody, Path, Query};
 use super::openapi::shapes::{RunRequest, WorkerRunRequest};
 use super::streams::{Framing, stream_response};
 use super::{ApiError, AppState, Refusal, json};
@@ -46,7 +46,7 @@ async fn run_workflow(
     Path(id): Path,
     query: Query,
     headers: HeaderMap,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let body = body.object_or_empty()?;
     let sse = accepts_events(&headers);
@@ -96,7 +96,7 @@ async fn run_worker_workflow(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let body = body.object_or_empty()?;
     let params = wrapped_params(&body).unwrap_or(&body).clone();
@@ -113,7 +113,7 @@ async fn stream_workflow(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let body = body.object_or_empty()?;
     let (params, job_id) = match wrapped_params(&body) {
@@ -131,9 +131,9 @@ async fn stream_worker_workflow(
     state: State<AppState>,
     caller: Caller,
     id: Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
-    stream_workflow(state, caller, id, body).await
+    stream_workflow(state, caller, id, GraphBody(body)).await
 }
 
 fn accepts_events(headers: &HeaderMap) -> bool {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use futures_util::stream;
 use tokio::io::AsyncReadExt;
 
+use super::hygiene::OwnPage;
 use super::{ApiError, pages};
 use crate::services::{Site, SiteFile};
 
@@ -58,6 +60,11 @@ pub(crate) struct Front {
 }
 
 impl Front {
+    /// Whether a path is one of a web UI's.
+    pub(super) fn is_file(&self, path: &str) -> bool {
+        self.site.is_some() && decoded(path).is_some_and(|path| !self.is_reserved(&path))
+    }
+
     fn is_reserved(&self, path: &str) -> bool {
         let first = path.trim_start_matches('/').split('/').next();
         let first = first.unwrap_or_default();
@@ -89,7 +96,7 @@ pub(super) async fn answer(front: Arc<Front>, request: Request) -> Response {
         found => found,
     };
     match found {
-        Ok(Some(file)) => send(file, request.headers()),
+        Ok(Some(file)) => (Extension(OwnPage), send(file, request.headers())).into_response(),
         Ok(None) => not_found(),
         Err(e) => ApiError::internal("a file of the web UI cannot be read", &e).into_response(),
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -17,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::Path;
+use super::hygiene::Embeddable;
 use super::openapi::shapes::Nothing;
 use super::{ApiError, AppState, Refusal, json_response};
 use crate::services::{AssetError, Bucket, Caller, content_types};
@@ -277,8 +279,19 @@ pub(super) fn too_slow() -> ApiError {
     )
 }
 
-/// A file, a part of it, or that nothing has changed.
+/// A file, a part of it, or that nothing has changed. Pages may show it within themselves, as they do with documents;
+/// what could act there comes sandboxed and as an attachment.
 pub(super) fn file_response(
+    request: &HeaderMap,
+    blob: Blob,
+    content_type: &str,
+    file_name: Option<&str>,
+) -> Response {
+    let file = answer_of(request, blob, content_type, file_name);
+    (Extension(Embeddable), file).into_response()
+}
+
+fn answer_of(
     request: &HeaderMap,
     blob: Blob,
     content_type: &str,

@@ -8,12 +8,14 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, stream};
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
 use utoipa::ToSchema;
 
 use super::error::FieldError;
+use super::paced::{MAX_PARTS, Pace, paced};
+use super::storage::{PATIENCE, too_slow};
 use super::{ApiError, AppState};
 use crate::services::{Entry, TimeText};
 
@@ -54,7 +56,38 @@ pub(super) struct UploadBody {
 }
 
 /// A multipart body no larger than an upload may be.
-pub(super) struct Upload(Multipart);
+pub(super) struct Upload {
+    form: Multipart,
+    pace: Pace,
+    parts: usize,
+}
+
+/// A part of a multipart body.
+pub(super) struct Part<'a> {
+    field: Field<'a>,
+    pace: Pace,
+}
+
+impl<'a> Part<'a> {
+    /// What the sender calls it.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.field.name()
+    }
+
+    /// Its bytes, as they come.
+    pub(super) fn contents(self) -> impl Stream<Item = io::Result<Bytes>> + Unpin + use<'a> {
+        let chunks = stream::unfold(self, |mut part| async move {
+            let chunk = match tokio::time::timeout(PATIENCE, part.field.chunk()).await {
+                Ok(Ok(chunk)) => Ok(chunk?),
+                Ok(Err(e)) => Err(io::Error::other(e)),
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            };
+            part.pace.progress();
+            Some((chunk, part))
+        });
+        Box::pin(chunks)
+    }
+}
 
 impl FromRequest<AppState> for Upload {
     type Rejection = ApiError;
@@ -71,21 +104,14 @@ impl FromRequest<AppState> for Upload {
         if declared > most || (waits && declared > app.upload_limit.saturating_add(1 << 20)) {
             return Err(too_large(app.upload_limit));
         }
-        let mut request = request.map(|body| {
-            let mut size: u64 = 0;
-            let limited = body.into_data_stream().map(move |chunk| {
-                let chunk = chunk.map_err(io::Error::other)?;
-                size = size.saturating_add(chunk.len() as u64);
-                if size > most {
-                    return Err(io::Error::other("the body is larger than any upload"));
-                }
-                Ok(chunk)
-            });
-            Body::from_stream(limited)
-        });
+        let (mut request, pace) = paced(request, most);
         DefaultBodyLimit::disable().apply(&mut request);
         match Multipart::from_request(request, app).await {
-            Ok(multipart) => Ok(Upload(multipart)),
+            Ok(form) => Ok(Upload {
+                form,
+                pace,
+                parts: 0,
+            }),
             Err(_) => {
                 let msg = "expected a multipart/form-data body with a part named file";
                 let error = FieldError::at("missing", &["body", "file"], msg);
@@ -97,8 +123,17 @@ impl FromRequest<AppState> for Upload {
 
 impl Upload {
     /// The next part; one that is not read to its end is skipped.
-    pub(super) async fn next(&mut self) -> Result<Option<Field<'_>>, ApiError> {
-        self.0.next_field().await.map_err(|e| broken(&e))
+    pub(super) async fn next(&mut self) -> Result<Option<Part<'_>>, ApiError> {
+        if self.parts == MAX_PARTS {
+            let text = format!("The form has more than {MAX_PARTS} parts");
+            return Err(ApiError::bad_request(text));
+        }
+        self.parts += 1;
+        let field = tokio::time::timeout(PATIENCE, self.form.next_field()).await;
+        let field = field.map_err(|_| too_slow())?.map_err(|e| broken(&e))?;
+        self.pace.progress();
+        let pace = self.pace.clone();
+        Ok(field.map(|field| Part { field, pace }))
     }
 
     /// What an upload is told that has no part named `file`.

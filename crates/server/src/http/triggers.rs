@@ -14,7 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::FieldError;
-use super::extract::{JsonBody, Path, read_up_to};
+use super::extract::{GraphBody, Path, Room, read_up_to};
 use super::{ApiError, AppState, Refusal, json};
 use crate::services::{Accepted, Caller, TimeText, TriggerJob, WebhookRequest};
 
@@ -197,7 +197,7 @@ async fn fire_trigger(
     caller: Caller,
     TriggerPath(workflow, node): TriggerPath,
     headers: HeaderMap,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let data = body.object_or_empty()?.shift_remove("data");
     let data = data.unwrap_or(Value::Null);
@@ -275,7 +275,11 @@ async fn deliver(
             e.body_text(),
         )])
     })?;
-    let bytes = read_up_to(request, WEBHOOK_LIMIT).await?;
+    let room = Room {
+        bytes: WEBHOOK_LIMIT,
+        setting: None,
+    };
+    let bytes = read_up_to(request, room).await?;
     let webhook = WebhookRequest {
         method,
         body: body_of(&headers, &bytes),

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::conditions::with_etag;
 use super::error::FieldError;
-use super::extract::{Fields, JsonBody, Path, Query};
+use super::extract::{Fields, GraphBody, JsonBody, Path, Query};
 use super::{ApiError, AppState, Refusal, json, json_response};
 use crate::services::workflow_body::{Beyond, WorkflowBody, write};
 use crate::services::{Autosave, Caller, SaveType, TimeText};
@@ -153,7 +153,7 @@ async fn create_version(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let mut f = Fields::new(body.object()?);
     let name = f.text("name").unwrap_or_default();
@@ -247,7 +247,7 @@ async fn autosave_workflow(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let request = read_autosave(body)?;
     let (version, message) = match app.versions.autosave(&caller, &id, request).await? {

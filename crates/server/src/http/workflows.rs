@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::conditions::{if_match, is_known, not_modified, with_etag};
 use super::error::FieldError;
-use super::extract::{Fields, JsonBody, Path, Query};
+use super::extract::{Fields, GraphBody, JsonBody, Path, Query};
 use super::openapi::shapes::{Nothing, WorkflowPage};
 use super::{ApiError, AppState, Refusal, json, json_response};
 use crate::services::workflow_body::{Beyond, WorkflowBody, WorkflowRequest, write, write_list};
@@ -154,7 +154,7 @@ async fn create_workflow(
     State(app): State<AppState>,
     caller: Caller,
     query: Query,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let mut save = read_request(body)?;
     let named = |key: &str| query.text(key).filter(|t| !t.is_empty());
@@ -386,7 +386,7 @@ async fn update_workflow(
     caller: Caller,
     Path(id): Path,
     headers: HeaderMap,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     check_new_id(&id)?;
     let save = read_request(body)?;
@@ -442,7 +442,7 @@ async fn update_worker_workflow(
     caller: Caller,
     Path(id): Path,
     headers: HeaderMap,
-    body: JsonBody,
+    GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     check_new_id(&id)?;
     let save = read_request(body)?;

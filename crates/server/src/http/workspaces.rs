@@ -300,7 +300,8 @@ async fn upload_workspace_file(
 ) -> Result<Response, ApiError> {
     while let Some(part) = upload.next().await? {
         if part.name() == Some("file") {
-            let entry = app.workspaces.write_file(&caller, &workflow, &path, part);
+            let chunks = part.contents();
+            let entry = app.workspaces.write_file(&caller, &workflow, &path, chunks);
             return Ok(json(&FileInfo::from(entry.await?)));
         }
     }

@@ -32,7 +32,7 @@ use attempt::{Attempt, Command};
 use detached::Detached;
 use journal::JobJournal;
 use nested::{Nests, WorkflowsInside};
-use queue::{Ask, Queue};
+use queue::{Ask, Queue, Seat};
 
 mod approval;
 mod attempt;
@@ -44,7 +44,7 @@ mod quiet;
 mod recovery;
 
 pub(crate) use approval::{Approval, LINK_SECONDS, LINK_SECONDS_MOST, LinkError, Question};
-pub(crate) use queue::Limits;
+pub(crate) use queue::{Full, Limits};
 pub(crate) use recovery::{Recovery, ResumeError, RetryError};
 
 /// Largest parameters that are kept with a job: all that a request can bring.
@@ -63,6 +63,8 @@ pub(crate) enum RunError {
     Store(#[from] StoreError),
     #[error("Job {0} already exists")]
     Taken(String),
+    #[error(transparent)]
+    TooMany(#[from] Full),
     #[error("the server is shutting down")]
     ShuttingDown,
 }
@@ -185,6 +187,8 @@ struct Live {
     commands: Option<mpsc::Sender<Command>>,
     /// It was asked to pause and not yet to go on.
     pausing: AtomicBool,
+    /// Held by a run that takes no turn, where those are limited.
+    _seat: Option<Seat>,
 }
 
 impl Live {
@@ -575,14 +579,17 @@ impl Inner {
             workflow_id: start.workflow.id.clone(),
             user_id: start.caller.user_id.as_str().into(),
         };
-        let place = start.limited.then(|| {
-            self.queue.enter(Ask {
+        let (place, seat) = if start.limited {
+            let place = self.queue.enter_new(Ask {
                 job_id: subject.job_id.clone(),
                 user_id: subject.user_id.clone(),
                 workflow_id: subject.workflow_id.clone(),
                 concurrent: start.concurrent,
-            })
-        });
+            })?;
+            (Some(place), None)
+        } else {
+            (None, self.queue.sit(&subject.user_id)?)
+        };
         if place.as_ref().is_some_and(|(_, turn)| !*turn.borrow()) {
             job.status = nodetool_store::JobStatus::Scheduled;
         }
@@ -604,6 +611,7 @@ impl Inner {
             cancelled: CancellationToken::new(),
             commands: Some(commands),
             pausing: AtomicBool::new(false),
+            _seat: seat,
         });
         self.running()
             .insert(live.subject.job_id.clone(), live.clone());

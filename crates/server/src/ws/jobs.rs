@@ -245,6 +245,7 @@ async fn run_job(socket: &Socket, command: &Command) -> Result<(), Value> {
             ("job_id", (&*job_id).into()),
         ])),
         RunError::ShuttingDown => command.fail(STOPPING),
+        RunError::TooMany(e) => command.fail(&e.to_string()),
         e => command.internal("a job could not be started", &e),
     })?;
     let ack = socket.encode(&ack);

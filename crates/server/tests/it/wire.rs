@@ -20,6 +20,7 @@ mod hostile;
 pub(crate) mod hub;
 mod jobs;
 mod lifecycle;
+mod limits;
 mod listener;
 mod lists;
 mod local;

@@ -1,35 +1,23 @@
 //! The form that creates an asset: its parts in any order, its file streamed to where it is kept.
-//!
-//! The parser of forms takes whatever its sender has ready; what it takes is paced here, so that it never holds more
-//! than a piece, and a form that goes on without a part is cut.
 
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
-
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
-use futures_util::Stream;
 use nodetool_store::Upload;
 
 use super::super::error::{ApiError, FieldError};
 use super::super::extract::{JsonBody, parse_json};
+use super::super::paced::{MAX_PARTS, Pace, paced};
 use super::super::storage::{DISCARD_LIMIT, PATIENCE, too_slow};
 use super::read_create;
 use crate::services::{AssetError, AssetService, CreateAsset};
 
 /// Largest `json` part.
 const JSON_LIMIT: usize = 1 << 20;
-/// Bytes that may come without anything coming of them.
-const IDLE_LIMIT: u64 = 8 << 20;
 /// Bytes that all parts but the file may have.
 const OVERHEAD: u64 = 4 << 20;
-/// Parts a form may have.
-const MAX_PARTS: usize = 64;
 
 /// What the form held.
 pub(super) struct Form {
@@ -52,15 +40,7 @@ pub(super) async fn read(assets: &AssetService, request: Request<Body>) -> Resul
     if length.is_some_and(|length| length > readable) {
         return Err(AssetError::TooLarge { limit }.into());
     }
-    let idle = Arc::new(AtomicU64::new(0));
-    let request = request.map(|body| {
-        Body::from_stream(Paced {
-            pieces: body.into_data_stream(),
-            rest: false,
-            left: most.saturating_add(DISCARD_LIMIT),
-            idle: idle.clone(),
-        })
-    });
+    let (request, pace) = paced(request, most.saturating_add(DISCARD_LIMIT));
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|e| {
         let msg = format!("expected multipart/form-data: {}", e.body_text());
@@ -75,10 +55,10 @@ pub(super) async fn read(assets: &AssetService, request: Request<Body>) -> Resul
             let asset = read_create(JsonBody(Some(value)))?;
             return Ok(Form { asset, file });
         };
-        idle.store(0, Ordering::Relaxed);
+        pace.progress();
         match field.name() {
-            Some("json") if json.is_none() => json = Some(text(field, &idle).await?),
-            Some("file") if file.is_none() => file = Some(contents(assets, field, &idle).await?),
+            Some("json") if json.is_none() => json = Some(text(field, &pace).await?),
+            Some("file") if file.is_none() => file = Some(contents(assets, field, &pace).await?),
             Some("json" | "file") => {
                 let msg = "Input should be given once";
                 return Err(ApiError::invalid(vec![FieldError::at(
@@ -87,7 +67,7 @@ pub(super) async fn read(assets: &AssetService, request: Request<Body>) -> Resul
                     msg,
                 )]));
             }
-            _ => drop(text(field, &idle).await?),
+            _ => drop(text(field, &pace).await?),
         }
     }
     Err(ApiError::bad_request(format!(
@@ -104,17 +84,17 @@ fn unreadable(e: MultipartError) -> ApiError {
     ApiError::bad_request("The form could not be read to its end")
 }
 
-async fn next(field: &mut Field<'_>, idle: &AtomicU64) -> Result<Option<Bytes>, ApiError> {
+async fn next(field: &mut Field<'_>, pace: &Pace) -> Result<Option<Bytes>, ApiError> {
     let piece = tokio::time::timeout(PATIENCE, field.chunk()).await;
     let piece = piece.map_err(|_| too_slow())?.map_err(unreadable)?;
-    idle.store(0, Ordering::Relaxed);
+    pace.progress();
     Ok(piece)
 }
 
 /// A part that is small enough to be held.
-async fn text(mut field: Field<'_>, idle: &AtomicU64) -> Result<Bytes, ApiError> {
+async fn text(mut field: Field<'_>, pace: &Pace) -> Result<Bytes, ApiError> {
     let mut text = Vec::new();
-    while let Some(piece) = next(&mut field, idle).await? {
+    while let Some(piece) = next(&mut field, pace).await? {
         if text.len() + piece.len() > JSON_LIMIT {
             return Err(ApiError::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -130,11 +110,11 @@ async fn text(mut field: Field<'_>, idle: &AtomicU64) -> Result<Bytes, ApiError>
 async fn contents(
     assets: &AssetService,
     mut field: Field<'_>,
-    idle: &AtomicU64,
+    pace: &Pace,
 ) -> Result<Upload, ApiError> {
     let mut upload = assets.upload().await?;
     let mut refused: Option<(AssetError, u64)> = None;
-    while let Some(piece) = next(&mut field, idle).await? {
+    while let Some(piece) = next(&mut field, pace).await? {
         match &mut refused {
             None => {
                 if let Err(e) = upload.write(&piece).await {
@@ -152,39 +132,5 @@ async fn contents(
     match refused {
         None => Ok(upload),
         Some((error, _)) => Err(error.into()),
-    }
-}
-
-/// A body that hands out one piece at a time and rests after each.
-struct Paced {
-    pieces: BodyDataStream,
-    rest: bool,
-    /// Bytes that may still come.
-    left: u64,
-    /// Bytes since anything came of them.
-    idle: Arc<AtomicU64>,
-}
-
-impl Stream for Paced {
-    type Item = Result<Bytes, axum::BoxError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.rest) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let polled = Pin::new(&mut self.pieces).poll_next(cx);
-        polled.map(|piece| {
-            let piece = piece?.map_err(Into::into);
-            self.rest = true;
-            let length = piece.as_ref().map_or(0, |piece| piece.len() as u64);
-            let idle = self.idle.fetch_add(length, Ordering::Relaxed) + length;
-            let Some(left) = self.left.checked_sub(length).filter(|_| idle <= IDLE_LIMIT) else {
-                self.left = 0;
-                return Some(Err("the form is too large".into()));
-            };
-            self.left = left;
-            Some(piece)
-        })
     }
 }

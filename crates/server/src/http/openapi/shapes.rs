@@ -335,16 +335,16 @@ fn all() -> Vec<(&'static str, &'static str, Value)> {
             "One fault of a request",
             json!({
                 "type": "object",
-                "required": ["type", "loc", "msg", "input"],
+                "required": ["type", "msg"],
                 "properties": {
                     "type": text(),
                     "loc": {
                         "type": "array", "items": { "type": ["string", "integer"] },
-                        "description": "Where: `body`, `query` or `path`, then keys and indexes",
+                        "description": "Where: `body`, `query` or `path`, then keys and indexes; not told in production",
                     },
                     "msg": text(),
-                    "input": { "type": ["string", "null"], "description": "The beginning of what was given" },
-                    "ctx": { "description": "More about the fault" },
+                    "input": { "type": ["string", "null"], "description": "The beginning of what was given; not told in production" },
+                    "ctx": { "description": "More about the fault; not told in production" },
                 },
             }),
         ),

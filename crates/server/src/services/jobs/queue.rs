@@ -14,6 +14,10 @@ pub(crate) struct Limits {
     pub(crate) per_user: usize,
     /// Of one workflow, among those that ask to run beside each other; others run alone.
     pub(crate) per_workflow: usize,
+    /// Of one user that wait in line; 0 is no limit.
+    pub(crate) waiting: usize,
+    /// Of one user that somebody waits for and that take no turn; 0 is no limit.
+    pub(crate) awaited: usize,
 }
 
 impl Default for Limits {
@@ -21,6 +25,8 @@ impl Default for Limits {
         Limits {
             per_user: 4,
             per_workflow: 4,
+            waiting: 1000,
+            awaited: 0,
         }
     }
 }
@@ -89,6 +95,42 @@ struct Lines {
     by_user: HashMap<Arc<str>, Line>,
     /// Who is told that a waiting job may run.
     turns: HashMap<Arc<str>, watch::Sender<bool>>,
+    /// Runs at work that somebody waits for, by user.
+    seats: HashMap<Arc<str>, usize>,
+}
+
+/// Why one more is too many, with how many there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Full {
+    /// Of jobs that wait in line.
+    #[error(
+        "{0} jobs of yours wait in line already (setting max_queued_jobs); try again when some have ended"
+    )]
+    Line(usize),
+    /// Of runs somebody waits for.
+    #[error(
+        "{0} runs of yours are at work already (setting max_concurrent_runs); try again when one has ended"
+    )]
+    Seats(usize),
+}
+
+/// The right to one run that somebody waits for.
+pub(super) struct Seat {
+    queue: Queue,
+    user_id: Arc<str>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut lines = self.queue.lines();
+        let left = lines.seats.get_mut(&self.user_id).map(|taken| {
+            *taken = taken.saturating_sub(1);
+            *taken
+        });
+        if left == Some(0) {
+            lines.seats.remove(&self.user_id);
+        }
+    }
 }
 
 /// Where jobs wait for their turn; clones share it.
@@ -110,14 +152,29 @@ impl Queue {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Gets in line as [`Queue::enter`] does, unless too many of the user's wait there already.
+    pub(super) fn enter_new(&self, ask: Ask) -> Result<(Ticket, watch::Receiver<bool>), Full> {
+        let mut lines = self.lines();
+        let most = self.limits.waiting;
+        let line = lines.by_user.get(&ask.user_id);
+        let full = |line: &Line| line.waiting.len() >= most && !line.has_room(&ask, self.limits);
+        if most > 0 && line.is_some_and(full) {
+            return Err(Full::Line(most));
+        }
+        Ok(self.join(&mut lines, ask))
+    }
+
     /// Gets in line; the receiver turns true when the job may run. Dropping the ticket leaves the line.
     pub(super) fn enter(&self, ask: Ask) -> (Ticket, watch::Receiver<bool>) {
+        self.join(&mut self.lines(), ask)
+    }
+
+    fn join(&self, lines: &mut Lines, ask: Ask) -> (Ticket, watch::Receiver<bool>) {
         let ticket = Ticket {
             queue: self.clone(),
             job_id: ask.job_id.clone(),
             user_id: ask.user_id.clone(),
         };
-        let mut lines = self.lines();
         let line = lines.by_user.entry(ask.user_id.clone()).or_default();
         line.waiting.push_back(ask);
         line.advance(self.limits);
@@ -129,9 +186,27 @@ impl Queue {
         (ticket, rx)
     }
 
+    /// Takes a seat for a run that somebody waits for; dropping it leaves the seat. None is needed without a limit.
+    pub(super) fn sit(&self, user_id: &Arc<str>) -> Result<Option<Seat>, Full> {
+        let most = self.limits.awaited;
+        if most == 0 {
+            return Ok(None);
+        }
+        let mut lines = self.lines();
+        let taken = lines.seats.entry(user_id.clone()).or_default();
+        if *taken >= most {
+            return Err(Full::Seats(most));
+        }
+        *taken += 1;
+        Ok(Some(Seat {
+            queue: self.clone(),
+            user_id: user_id.clone(),
+        }))
+    }
+
     fn leave(&self, user_id: &str, job_id: &str) {
         let mut lines = self.lines();
-        let Lines { by_user, turns } = &mut *lines;
+        let Lines { by_user, turns, .. } = &mut *lines;
         turns.remove(job_id);
         let Some(line) = by_user.get_mut(user_id) else {
             return;
@@ -188,7 +263,49 @@ mod tests {
         Queue::new(Limits {
             per_user,
             per_workflow: 2,
+            ..Limits::default()
         })
+    }
+
+    #[test]
+    fn a_line_that_is_full_takes_only_what_need_not_wait() {
+        let queue = Queue::new(Limits {
+            per_user: 2,
+            waiting: 1,
+            ..Limits::default()
+        });
+        let _first = queue.enter_new(ask("a", "w")).ok();
+        let _second = queue.enter_new(ask("b", "w")).ok();
+        assert_eq!(queue.enter_new(ask("c", "w")).err(), Some(Full::Line(1)));
+        // Its turn has come at once, past those that wait for their own workflow.
+        let beside = queue.enter_new(ask("d", "v")).ok();
+        assert!(beside.is_some_and(|(_, turn)| *turn.borrow()));
+        // One taken up again was in line before.
+        let (again, _) = queue.enter(ask("e", "w"));
+        assert_eq!(again.position(), 2);
+        assert!(
+            queue
+                .enter_new(Ask {
+                    user_id: "2".into(),
+                    ..ask("f", "w")
+                })
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn seats_are_each_users_own_and_free_again_when_left() {
+        let queue = Queue::new(Limits {
+            awaited: 1,
+            ..Limits::default()
+        });
+        let (mine, theirs) = (Arc::from("1"), Arc::from("2"));
+        let seat = queue.sit(&mine).ok();
+        assert_eq!(queue.sit(&mine).err(), Some(Full::Seats(1)));
+        assert!(queue.sit(&theirs).is_ok());
+        drop(seat);
+        assert!(queue.lines().seats.is_empty());
+        assert!(queue.sit(&mine).is_ok_and(|seat| seat.is_some()));
     }
 
     #[test]

@@ -18,6 +18,7 @@ const QUICK: Duration = Duration::from_millis(2);
 impl Inner {
     /// A run nobody listens to. Its row is written when it ends, or after [`QUICK`] if it takes longer.
     pub(super) async fn run_quietly(&self, mut start: StartRun) -> Result<RunOutcome, RunError> {
+        let seat = self.queue.sit(&start.caller.user_id.as_str().into())?;
         let job = self.prepare(&start);
         let id = job.id.clone();
         let graph = start.workflow.graph.clone();
@@ -43,6 +44,7 @@ impl Inner {
             cancelled: CancellationToken::new(),
             commands: None,
             pausing: AtomicBool::new(false),
+            _seat: seat,
         });
         if let Some(runner) = &runner {
             live.made(runner.handle());

@@ -343,6 +343,7 @@ impl Inner {
             cancelled: CancellationToken::new(),
             commands: Some(commands),
             pausing: AtomicBool::new(false),
+            _seat: None,
         });
         self.told(&live.subject.user_id, Happened::Updated, &row.id);
         self.running()

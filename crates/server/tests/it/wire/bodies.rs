@@ -153,7 +153,10 @@ async fn a_body_that_is_too_large_is_refused_and_its_sender_sees_the_refusal() {
         let refused = client
             .post_as("/api/workflows", "application/json", large)
             .await;
-        assert_eq!(refused.detail(413), "The body is larger than 32 MiB");
+        assert_eq!(
+            refused.detail(413),
+            "The body is larger than 33554432 bytes (setting graph_limit)"
+        );
     }
     let grown = server.memory().saturating_sub(before) >> 20;
     assert!(grown < 150, "{grown} MiB more than before");

@@ -441,7 +441,7 @@ async fn a_webhook_takes_those_who_know_its_secret_and_the_same_request_once() {
     let refused = send(Method::POST, &[secret, ("idempotency-key", &long)], "").await;
     assert_eq!(refused.places()[0].1, json!(["header", "idempotency-key"]));
     let large = send(Method::POST, &[secret], &"x".repeat((1 << 20) + 1)).await;
-    assert_eq!(large.detail(413), "The body is larger than 1 MiB");
+    assert_eq!(large.detail(413), "The body is larger than 1048576 bytes");
     stop(&client, &id).await.ok();
     assert_eq!(send(Method::POST, &[secret], "").await.status, 409);
     let unknown = client.send(bare(Method::POST, &format!("/api/triggers/{id}/x/webhook")));

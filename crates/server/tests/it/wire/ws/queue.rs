@@ -57,3 +57,22 @@ async fn a_waiting_job_is_cancelled_at_once_and_also_when_its_socket_goes() {
     let job = server.client().ended_job(&workflow).await;
     assert_eq!(job["status"], "cancelled");
 }
+
+#[tokio::test]
+async fn a_job_too_many_is_refused_and_its_socket_lives_on() {
+    let arguments = ["--max-concurrent-jobs", "1", "--max-queued-jobs", "1"];
+    let server = TestServer::start_with(&arguments);
+    let mut socket = open(&server, "/ws", Mode::Binary).await;
+    let workflow = server.client().save(&waiting(600.0)).await;
+    let ask = json!({ "workflow_id": workflow });
+    for _ in 0..2 {
+        socket.start(ask.clone()).await;
+    }
+    let refused = socket.ask("run_job", ask).await;
+    let told = refused["error"].as_str().expect("an error");
+    assert!(told.contains("setting max_queued_jobs"), "{refused}");
+    assert_eq!(refused["command"], "run_job");
+    assert_eq!(refused["workflow_id"], json!(workflow));
+    socket.send(&json!({ "type": "ping" })).await;
+    socket.until("pong").await;
+}
