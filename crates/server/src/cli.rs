@@ -32,6 +32,7 @@ mod settings;
 mod show;
 mod table;
 mod upload;
+mod users;
 mod validate;
 mod workflows;
 
@@ -80,6 +81,8 @@ enum Command {
     Admin(Box<admin::Admin>),
     /// Look at the settings of a server
     Settings(Box<settings::Settings>),
+    /// Add, list and remove the users of a server for several users
+    Users(users::Users),
     /// Show versions, the server and the folders in use
     Info(Box<info::Info>),
     /// Ask a server whether it is alive; for health checks
@@ -118,6 +121,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Model(c) => c.main(),
         Command::Admin(c) => c.main(),
         Command::Settings(c) => c.main(extensions),
+        Command::Users(c) => c.main(),
         Command::Info(c) => c.main(extensions),
         Command::Ping(c) => c.main(),
         Command::Nodes(c) => c.main(),

@@ -57,6 +57,16 @@ pub(crate) struct Config {
     /// Home folder of whoever started the server.
     #[serde(skip)]
     pub(crate) home: Option<PathBuf>,
+    /// Folder for what says who is who, and how the server is deployed.
+    #[serde(skip)]
+    pub(crate) config_dir: Option<PathBuf>,
+    pub(crate) users_file: PathBuf,
+    pub(crate) admin_users: Vec<String>,
+    pub(crate) supabase_url: String,
+    #[serde(skip)]
+    pub(crate) supabase_key: Option<Sensitive>,
+    pub(crate) auth_cache_ttl: u64,
+    pub(crate) auth_cache_max: usize,
     pub(crate) api_url: String,
     pub(crate) examples_dir: PathBuf,
     pub(crate) autosave_min_interval_seconds: u32,
@@ -444,6 +454,43 @@ pub(crate) struct Overrides {
     /// Runs of one user that requests may wait for at the same time; 0 is no limit
     #[arg(long, value_name = "RUNS", env = "NODETOOL_MAX_CONCURRENT_RUNS")]
     pub(crate) max_concurrent_runs: Option<usize>,
+    /// File with the accounts of a server for several users
+    #[arg(long, value_name = "FILE", env = "USERS_FILE")]
+    pub(crate) users_file: Option<PathBuf>,
+    /// Id of a Supabase user who may administer the server (repeatable)
+    #[arg(
+        long = "admin-user",
+        value_name = "ID",
+        env = "NODETOOL_ADMIN_USERS",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) admin_users: Vec<String>,
+    /// Address of the Supabase project whose users may use the server
+    #[arg(long, value_name = "URL", env = "SUPABASE_URL")]
+    pub(crate) supabase_url: Option<String>,
+    /// Key of that project
+    #[arg(long, hide = true, env = "SUPABASE_KEY", hide_env_values = true)]
+    #[serde(skip)]
+    pub(crate) supabase_key: Option<Sensitive>,
+    /// Seconds that the answer of Supabase about a token holds
+    #[arg(long, value_name = "SECONDS", env = "AUTH_CACHE_TTL")]
+    pub(crate) auth_cache_ttl: Option<u64>,
+    /// The same under an older name
+    #[arg(long, hide = true, env = "REMOTE_AUTH_CACHE_TTL")]
+    #[serde(skip)]
+    pub(crate) remote_auth_cache_ttl: Option<u64>,
+    /// Tokens whose answers are remembered
+    #[arg(long, value_name = "COUNT", env = "AUTH_CACHE_MAX")]
+    pub(crate) auth_cache_max: Option<usize>,
+    /// The same under an older name
+    #[arg(long, hide = true, env = "REMOTE_AUTH_CACHE_MAX")]
+    #[serde(skip)]
+    pub(crate) remote_auth_cache_max: Option<usize>,
+    /// Base of the folder of settings
+    #[arg(long, hide = true, env = "XDG_CONFIG_HOME")]
+    #[serde(skip)]
+    pub(crate) xdg_config_home: Option<PathBuf>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     #[serde(skip)]
@@ -456,7 +503,7 @@ pub(crate) struct Overrides {
 
 impl Config {
     /// Defaults, then the file, then flags and environment.
-    pub(crate) fn load(over: Overrides) -> anyhow::Result<Config> {
+    pub(crate) fn load(mut over: Overrides) -> anyhow::Result<Config> {
         let mut table: toml::Table = toml::from_str(DEFAULTS).context("config.default.toml")?;
         if let Some(path) = &over.config {
             let text = std::fs::read_to_string(path)
@@ -465,6 +512,8 @@ impl Config {
                 toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
             table.extend(file);
         }
+        over.auth_cache_ttl = over.auth_cache_ttl.or(over.remote_auth_cache_ttl);
+        over.auth_cache_max = over.auth_cache_max.or(over.remote_auth_cache_max);
         let kept = over.clone();
         table.extend(toml::Table::try_from(over).context("in the flags")?);
         let mut config: Config = table.try_into().context("in the settings")?;
@@ -481,6 +530,11 @@ impl Config {
         let models = (kept.models.hf_token, kept.models.xdg_cache_home);
         config.hf_token = given(models.0);
         config.xdg_cache_home = models.1.filter(|p| p.is_absolute());
+        config.supabase_key = given(kept.supabase_key);
+        let base = kept.xdg_config_home.filter(|p| p.is_absolute());
+        let base = base.or_else(|| Some(config.home.as_ref()?.join(".config")));
+        config.config_dir = base.map(|base| base.join("nodetool"));
+        config.admin_users.retain(|id| !id.trim().is_empty());
         for (folders, name) in [
             (&mut config.file_roots, "file_roots"),
             (&mut config.workspace_roots, "workspace_roots"),
@@ -504,6 +558,15 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// The file of users; nothing when there is no folder for it either.
+    pub(crate) fn users_file(&self) -> Option<PathBuf> {
+        if self.users_file.as_os_str().is_empty() {
+            Some(self.config_dir.as_ref()?.join("users.yaml"))
+        } else {
+            Some(self.users_file.clone())
+        }
     }
 
     /// The database file.
@@ -571,6 +634,66 @@ mod tests {
             ..Overrides::default()
         };
         assert!(format!("{:#}", Config::load(over).unwrap_err()).contains("prot"));
+    }
+
+    #[test]
+    fn accounts_are_kept_in_the_folder_of_settings() {
+        let load = |home: Option<&str>, xdg: Option<&str>, file: Option<&str>| {
+            let over = Overrides {
+                home: home.map(Into::into),
+                xdg_config_home: xdg.map(Into::into),
+                users_file: file.map(Into::into),
+                data_dir: Some("/data".into()),
+                ..Overrides::default()
+            };
+            Config::load(over).unwrap().users_file()
+        };
+        let at = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(
+            load(Some("/h"), None, None),
+            at("/h/.config/nodetool/users.yaml")
+        );
+        assert_eq!(
+            load(Some("/h"), Some("/x"), None),
+            at("/x/nodetool/users.yaml")
+        );
+        assert_eq!(
+            load(Some("/h"), Some("x"), None),
+            at("/h/.config/nodetool/users.yaml")
+        );
+        assert_eq!(load(None, None, Some("/u.yaml")), at("/u.yaml"));
+        assert_eq!(load(None, None, None), None);
+    }
+
+    #[test]
+    fn older_names_count_where_the_newer_are_not_given() {
+        let token = |text: &str| Some(Sensitive::new(text));
+        let load = |server: Option<Sensitive>, worker, ttl| {
+            let over = Overrides {
+                server_auth_token: server,
+                worker_auth_token: worker,
+                auth_cache_ttl: ttl,
+                remote_auth_cache_ttl: Some(7),
+                data_dir: Some("/data".into()),
+                ..Overrides::default()
+            };
+            let config = Config::load(over).unwrap();
+            let token = config.server_token;
+            (
+                token.map(|t| t.expose().to_owned()),
+                config.auth_cache_ttl,
+                config.auth_cache_max,
+            )
+        };
+        assert_eq!(
+            load(token("s"), token("w"), Some(5)),
+            (Some("s".into()), 5, 2000)
+        );
+        assert_eq!(
+            load(token(""), token("w"), None),
+            (Some("w".into()), 7, 2000)
+        );
+        assert_eq!(load(None, token(""), None), (None, 7, 2000));
     }
 
     #[test]

@@ -40,6 +40,7 @@ mod files;
 mod gate;
 mod hygiene;
 mod jobs;
+mod keys;
 mod machine;
 mod memory;
 mod messages;
@@ -67,6 +68,7 @@ mod threads;
 mod transfer;
 mod triggers;
 mod unavailable;
+mod users;
 mod versions;
 mod workflows;
 mod workspaces;
@@ -224,6 +226,8 @@ fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
         .merge(machine::router())
         .merge(skills::router())
         .merge(unavailable::router())
+        .merge(users::router())
+        .merge(keys::router())
         .merge(triggers::router())
         .merge(assets::router())
         .merge(storage::router())

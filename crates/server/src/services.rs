@@ -40,7 +40,10 @@ pub(crate) use assets::{
     AssetError, AssetOrigin, AssetService, Bucket, ChangeAsset, CreateAsset, ScratchAssets,
     THUMBNAIL, Thumbnail,
 };
-pub(crate) use auth::{Accounts, Refused};
+pub(crate) use auth::{
+    Accounts, HOLDS, KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey, NewToken, Record, Refused,
+    Role, TicketError, UsersError, UsersFile,
+};
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use closing::explicit_types;
 pub(crate) use examples::{Example, ExampleError, ExampleService};

@@ -8,6 +8,7 @@
 //! `i64` microseconds in UTC, JSON as text, flags as 0 or 1, `ON CONFLICT … RETURNING`. A PostgreSQL
 //! schema has to declare ids with `COLLATE "C"`, because page order compares them byte by byte.
 
+mod api_keys;
 mod assets;
 mod blobs;
 mod connection;
@@ -36,6 +37,7 @@ mod workflows;
 mod workspaces;
 mod writer;
 
+pub use api_keys::{ApiKeyRow, MAX_API_KEYS};
 pub use assets::{
     AssetFilter, AssetPatch, AssetRow, DeletedAsset, MAX_ASSET_DEPTH, MAX_ASSET_ROWS, PlacedAsset,
 };

@@ -40,7 +40,7 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
     let tls = Tls::open(&config.tls_cert, &config.tls_key)?;
     let proxies = Proxies::parse(&config.trusted_proxies)?;
     let door = Arc::new(Door {
-        accounts: Accounts::new(config.auth_provider, config.server_token.clone()),
+        accounts: Accounts::open(&config, None)?,
         origins: Origins::of(&config)?,
         admin_token: None,
         production: config.environment == Environment::Production,

@@ -328,7 +328,7 @@ pub(super) fn house(
         inbox,
     });
     let door = Arc::new(Door {
-        accounts: Accounts::new(config.auth_provider, config.server_token.clone()),
+        accounts: Accounts::open(config, store.clone()).context("cannot set up accounts")?,
         origins: Origins::of(config)?,
         admin_token: config.admin_token.clone(),
         production,

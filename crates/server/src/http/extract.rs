@@ -495,6 +495,34 @@ impl Fields {
         }
     }
 
+    /// A whole number within bounds.
+    pub(crate) fn whole_number(&mut self, key: &str, low: i64, high: i64) -> Option<i64> {
+        match self.map.shift_remove(key) {
+            None | Some(Value::Null) => None,
+            Some(Value::Int(n)) if (low..=high).contains(&n) => Some(n),
+            Some(Value::Int(_)) => {
+                let msg = format!("Input should be from {low} to {high}");
+                self.errors
+                    .push(FieldError::at("value_error", &["body", key], msg));
+                None
+            }
+            Some(other) => {
+                self.wrong(key, "int_type", "integer", &other);
+                None
+            }
+        }
+    }
+
+    /// Refuses the fields that nobody has read, for bodies where a field must not be taken for another.
+    pub(crate) fn refuse_others(&mut self) {
+        for (key, _) in std::mem::take(&mut self.map) {
+            let key: String = key.chars().take(80).collect();
+            let msg = "Extra inputs are not permitted";
+            self.errors
+                .push(FieldError::at("extra_forbidden", &["body", &key], msg));
+        }
+    }
+
     /// Refuses a text that is longer than so many characters.
     pub(crate) fn at_most(&mut self, key: &str, text: Option<&str>, limit: usize) {
         if text.is_some_and(|text| text.chars().count() > limit) {

@@ -40,6 +40,7 @@ const TAGS: &[(&str, &str)] = &[
     ("memory", "What agents remember"),
     ("skills", "Instructions for agents"),
     ("settings", "Settings and secrets"),
+    ("keys", "API keys and tickets"),
     ("users", "Accounts"),
     ("oauth", "Accounts at other sites that users have connected"),
     ("models", "Models of this machine, and downloads of more"),

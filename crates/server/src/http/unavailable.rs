@@ -1,4 +1,4 @@
-//! Routes of the product that this server refuses as a whole, each with its reason (HTTP spec 6.13, 6.18, 6.23).
+//! Routes of the product that this server refuses as a whole, each with its reason (HTTP spec 6.18, 6.23).
 
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -8,11 +8,7 @@ use super::{ApiError, AppState, Refusal};
 use crate::services::Caller;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list_users, create_user))
-        .routes(routes!(reset_user_token))
-        .routes(routes!(get_user, delete_user))
-        .routes(routes!(generate_app))
+    OpenApiRouter::new().routes(routes!(generate_app))
 }
 
 /// Those of an author's own machine.
@@ -30,42 +26,6 @@ pub(super) fn collections_router() -> OpenApiRouter<AppState> {
 
 fn unavailable(reason: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_IMPLEMENTED, reason)
-}
-
-fn no_users() -> ApiError {
-    unavailable("User management not available for current auth provider")
-}
-
-/// Would list accounts; this server has none.
-#[utoipa::path(get, path = "/api/users", tag = "users", responses((status = 501, body = Refusal)))]
-async fn list_users() -> ApiError {
-    no_users()
-}
-
-/// Would create an account; this server has none.
-#[utoipa::path(post, path = "/api/users", tag = "users", responses((status = 501, body = Refusal)))]
-async fn create_user() -> ApiError {
-    no_users()
-}
-
-/// Would give an account another token; this server has no accounts.
-#[utoipa::path(post, path = "/api/users/reset-token", tag = "users", responses((status = 501, body = Refusal)))]
-async fn reset_user_token() -> ApiError {
-    no_users()
-}
-
-/// Would show an account; this server has none.
-#[utoipa::path(get, path = "/api/users/{username}", tag = "users", params(("username" = String, Path)),
-    responses((status = 501, body = Refusal)))]
-async fn get_user() -> ApiError {
-    no_users()
-}
-
-/// Would delete an account; this server has none.
-#[utoipa::path(delete, path = "/api/users/{username}", tag = "users", params(("username" = String, Path)),
-    responses((status = 501, body = Refusal)))]
-async fn delete_user() -> ApiError {
-    no_users()
 }
 
 /// Would pack what helps to find a fault.

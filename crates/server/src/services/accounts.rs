@@ -10,6 +10,8 @@ pub(crate) struct Caller {
     pub(crate) user_id: String,
     /// Whether the user may touch what belongs to nobody in particular, and use the routes under `/admin`.
     pub(crate) admin: bool,
+    /// Whether an API key was shown instead of the user's own token.
+    pub(crate) by_key: bool,
 }
 
 impl Caller {
@@ -18,6 +20,7 @@ impl Caller {
         Caller {
             user_id: OWNER.into(),
             admin: true,
+            by_key: false,
         }
     }
 
@@ -26,6 +29,7 @@ impl Caller {
         Caller {
             user_id: user_id.into(),
             admin: false,
+            by_key: false,
         }
     }
 
@@ -34,6 +38,7 @@ impl Caller {
         let user_id = user_id.into();
         Caller {
             admin: user_id == OWNER,
+            by_key: false,
             user_id,
         }
     }

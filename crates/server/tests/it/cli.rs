@@ -12,5 +12,6 @@ mod nodes;
 mod process;
 mod reach;
 mod run;
+mod users;
 mod validate;
 mod workflows;

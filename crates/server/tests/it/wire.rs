@@ -1,6 +1,7 @@
 //! The HTTP surface of a server that really runs: one process and one data folder for each test.
 
 mod access;
+mod accounts;
 mod assets;
 mod attacks;
 mod bodies;

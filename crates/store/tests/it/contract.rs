@@ -1,6 +1,7 @@
 //! What every database behind the store has to do: plain functions over an open store, run against a
 //! database in memory and one on disk.
 
+mod api_keys;
 mod assets;
 mod jobs;
 mod messages;
@@ -41,6 +42,12 @@ macro_rules! contract {
 }
 
 contract! {
+    api_keys:
+        a_key_is_found_by_its_hash_and_belongs_to_its_user,
+        a_hash_is_given_once,
+        a_user_has_a_bounded_number_of_keys,
+        the_last_use_of_a_key_is_noted_now_and_then,
+    ;
     workflows:
         a_workflow_reads_back_column_by_column,
         a_workflow_id_is_given_once,

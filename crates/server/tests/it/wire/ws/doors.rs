@@ -1,6 +1,7 @@
 //! Who opens a socket (socket spec 1.3, 1.4; conformance rows 2 to 4; HTTP spec row 90).
 
 use futures_util::StreamExt;
+use hyper::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::client_async;
@@ -9,6 +10,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use super::super::access::{ANN, BOB, with_accounts};
 use super::super::graphs::{greeting, waiting};
+use super::super::local::with_headers;
 use super::super::server::{TestServer, within};
 use super::client::{Mode, Socket, open};
 
@@ -163,5 +165,34 @@ async fn every_socket_command_is_blind_to_other_users() {
     for token in ["", "wrong"] {
         let told = closed(&server, &format!("/ws?token={token}"), None).await;
         assert_eq!(told.expect("a close").0, 1008);
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_opens_one_socket_and_no_route() {
+    let environment = [
+        ("AUTH_PROVIDER", "static"),
+        ("SERVER_AUTH_TOKEN", "tok"),
+        ("NODETOOL_SYSTEM_STATS", "1"),
+    ];
+    let server = TestServer::start_in(&environment, &[]);
+    let client = server.client();
+    let bearer = [("authorization", "Bearer tok")];
+    for name in ["token", "api_key"] {
+        let request = with_headers(Method::POST, "/api/tickets", &bearer, "");
+        let made = client.send(request).await;
+        assert_eq!(made.header("cache-control"), "no-store");
+        let made = made.ok();
+        assert_eq!(made["expires_in"], 60);
+        let ticket = made["ticket"].as_str().unwrap();
+        let as_token = format!("Bearer {ticket}");
+        let as_token = [("authorization", as_token.as_str())];
+        let request = with_headers(Method::GET, "/api/workflows", &as_token, "");
+        assert_eq!(client.send(request).await.status, 401);
+        let path = format!("/ws?{name}={ticket}");
+        assert_eq!(closed(&server, &path, None).await, None);
+        let used = Some((1008, "Invalid authentication".to_owned()));
+        assert_eq!(closed(&server, &path, None).await, used);
+        assert!(!server.log().contains(ticket));
     }
 }
