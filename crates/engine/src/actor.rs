@@ -10,6 +10,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use nodetool_sdk::protocol::NodeStatus;
 use nodetool_sdk::{Behaviour, ControlEvent, Emitted, Map, NodeCx, NodeError, Props, Role, Value};
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::aligner::{Aligner, Batch, HandleRule, Want};
 use crate::control::{Event, Reply};
@@ -18,6 +20,7 @@ use crate::plan::{PlanNode, fit_input};
 use crate::ports::Ports;
 use crate::reader::Reader;
 use crate::run::Run;
+use crate::tally::Execution;
 
 mod effects;
 mod replay;
@@ -392,12 +395,29 @@ impl Actor {
         &self,
         work: impl Future<Output = Result<T, NodeError>>,
     ) -> Result<T, NodeError> {
-        match self.plan().def.timeout_s.filter(|t| *t > 0.0) {
+        let plan = self.plan();
+        let node_type = &*plan.def.metadata.node_type;
+        let span = tracing::info_span!(
+            target: "trace",
+            "node",
+            otel.name = node_type,
+            otel.status_code = Empty,
+            nodetool.node.id = &*plan.info.id,
+            nodetool.node.type = node_type
+        );
+        let execution = Execution::begin();
+        let work = work.instrument(span.clone());
+        let result = match plan.def.timeout_s.filter(|t| *t > 0.0) {
             None => work.await,
             Some(t) => tokio::time::timeout(Duration::from_secs_f64(t), work)
                 .await
                 .unwrap_or(Err(NodeError::TimedOut(t))),
+        };
+        execution.ended(&result);
+        if matches!(&result, Err(e) if !matches!(e, NodeError::Stopped)) {
+            span.record("otel.status_code", "ERROR");
         }
+        result
     }
 
     /// Executes once per control event (4.12): the first event runs over the data as it comes, later ones over the last

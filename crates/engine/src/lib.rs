@@ -15,9 +15,11 @@ mod ports;
 mod reader;
 mod run;
 mod runner;
+mod tally;
 
 pub use assets::AssetMode;
 pub use cache::ResultCache;
 pub use journal::{Decision, EffectState, Emission, Journal, RECORD_LIMIT, RECORD_VALUES, Resume};
 pub use plan::{Fault, FaultKind, Plan, PlanError};
 pub use runner::{RunHandle, RunOptions, RunOutcome, Runner, Unheard, tell_rejection};
+pub use tally::{Executions, executions};

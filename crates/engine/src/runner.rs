@@ -13,6 +13,7 @@ use nodetool_sdk::{
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use crate::actor::{act, panic_text};
 use crate::assets::AssetMode;
@@ -36,10 +37,12 @@ const TOGETHER: usize = 32;
 type Actors = JoinSet<Vec<BoxFuture<'static, ()>>>;
 
 fn spawn(actors: &mut Actors, actor: BoxFuture<'static, ()>) {
-    actors.spawn(async {
+    let work = async {
         actor.await;
         Vec::new()
-    });
+    };
+    // What nodes log belongs to the job, too.
+    actors.spawn(work.in_current_span());
 }
 
 /// How a run is to be made.
@@ -352,7 +355,7 @@ impl Runner {
             return;
         }
         let nodes: Vec<usize> = nodes.collect();
-        actors.spawn(async move {
+        let together = async move {
             let mut waiting = Vec::new();
             for node in nodes {
                 let mut actor: BoxFuture<'static, ()> = Box::pin(act(run.clone(), node));
@@ -361,7 +364,8 @@ impl Runner {
                 }
             }
             waiting
-        });
+        };
+        actors.spawn(together.in_current_span());
     }
 
     /// After a failure nobody waits for the client any more.

@@ -11,6 +11,7 @@ mod assets;
 mod chat_server;
 mod client;
 mod completions;
+mod doctor;
 mod document;
 mod download_bar;
 mod faults;
@@ -87,6 +88,8 @@ enum Command {
     Info(Box<info::Info>),
     /// Ask a server whether it is alive; for health checks
     Ping(ping::Ping),
+    /// Look for what is wrong with the settings, the data and this machine
+    Doctor(Box<doctor::Doctor>),
     /// Look at the node types
     Nodes(nodes::Nodes),
     /// Look at the database's schema and bring it up to date
@@ -124,6 +127,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Users(c) => c.main(),
         Command::Info(c) => c.main(extensions),
         Command::Ping(c) => c.main(),
+        Command::Doctor(c) => c.main(),
         Command::Nodes(c) => c.main(),
         Command::Migrate(c) => c.main(),
         Command::Completions(c) => c.main(&mut Cli::command()),

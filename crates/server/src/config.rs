@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use clap::{Args, FromArgMatches};
 use serde::{Deserialize, Serialize};
 
 use crate::sensitive::Sensitive;
@@ -121,6 +122,17 @@ pub(crate) struct Config {
     pub(crate) auth_failures_per_minute: u32,
     pub(crate) max_queued_jobs: usize,
     pub(crate) max_concurrent_runs: usize,
+    pub(crate) audit_log: String,
+    pub(crate) otlp_endpoint: String,
+    /// The name of this server in traces.
+    #[serde(skip)]
+    pub(crate) otel_service_name: Option<String>,
+    /// Whoever shows this token may see the numbers.
+    #[serde(skip)]
+    pub(crate) metrics_token: Option<Sensitive>,
+    /// Log lines without colours.
+    #[serde(skip)]
+    pub(crate) no_color: bool,
 }
 
 /// What the server is for.
@@ -491,6 +503,36 @@ pub(crate) struct Overrides {
     #[arg(long, hide = true, env = "XDG_CONFIG_HOME")]
     #[serde(skip)]
     pub(crate) xdg_config_home: Option<PathBuf>,
+    /// File for the audit log, or `off`
+    #[arg(long, value_name = "FILE", env = "NODETOOL_AUDIT_LOG")]
+    pub(crate) audit_log: Option<String>,
+    /// Collector of OpenTelemetry traces, e.g. http://127.0.0.1:4318
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub(crate) otlp_endpoint: Option<String>,
+    /// Name of this server in traces
+    #[arg(long, hide = true, env = "OTEL_SERVICE_NAME")]
+    #[serde(skip)]
+    pub(crate) otel_service_name: Option<String>,
+    /// Token of whoever may see the numbers
+    #[arg(long, hide = true, hide_env_values = true, env = "METRICS_TOKEN")]
+    #[serde(skip)]
+    pub(crate) metrics_token: Option<Sensitive>,
+    /// Level of the log where no filter is named
+    #[arg(long, hide = true, env = "NODETOOL_LOG_LEVEL")]
+    #[serde(skip)]
+    pub(crate) nodetool_log_level: Option<String>,
+    /// The same, by its other name
+    #[arg(long, hide = true, env = "LOG_LEVEL")]
+    #[serde(skip)]
+    pub(crate) log_level: Option<String>,
+    /// A log in detail
+    #[arg(long, hide = true, env = "DEBUG")]
+    #[serde(skip)]
+    pub(crate) debug: Option<String>,
+    /// Log lines without colours
+    #[arg(long, hide = true, env = "NO_COLOR")]
+    #[serde(skip)]
+    pub(crate) no_color: Option<String>,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     #[serde(skip)]
@@ -504,6 +546,7 @@ pub(crate) struct Overrides {
 impl Config {
     /// Defaults, then the file, then flags and environment.
     pub(crate) fn load(mut over: Overrides) -> anyhow::Result<Config> {
+        over.log = over.log_filter()?;
         let mut table: toml::Table = toml::from_str(DEFAULTS).context("config.default.toml")?;
         if let Some(path) = &over.config {
             let text = std::fs::read_to_string(path)
@@ -535,6 +578,16 @@ impl Config {
         let base = base.or_else(|| Some(config.home.as_ref()?.join(".config")));
         config.config_dir = base.map(|base| base.join("nodetool"));
         config.admin_users.retain(|id| !id.trim().is_empty());
+        config.metrics_token = given(kept.metrics_token);
+        config.otel_service_name = kept.otel_service_name;
+        config.no_color = kept.no_color.is_some_and(|set| !set.is_empty());
+        if !matches!(&*config.audit_log, "" | "off") && !Path::new(&config.audit_log).is_absolute()
+        {
+            bail!(
+                "audit_log: {} is neither an absolute path nor `off`",
+                config.audit_log
+            );
+        }
         for (folders, name) in [
             (&mut config.file_roots, "file_roots"),
             (&mut config.workspace_roots, "workspace_roots"),
@@ -574,6 +627,20 @@ impl Config {
         self.data_dir.join("nodetool.sqlite3")
     }
 
+    /// The file of the audit log, unless it is off.
+    pub(crate) fn audit_file(&self) -> Option<PathBuf> {
+        match &*self.audit_log {
+            "off" => None,
+            "" => Some(self.data_dir.join("logs/audit.jsonl")),
+            path => Some(path.into()),
+        }
+    }
+
+    /// Tokens and keys: what each is set by, and its value, if it is set.
+    pub(crate) fn keys(&self) -> Vec<(&'static str, Option<&Sensitive>)> {
+        vec![("METRICS_TOKEN", self.metrics_token.as_ref())]
+    }
+
     /// The folder of assets.
     pub(crate) fn assets(&self) -> PathBuf {
         self.data_dir.join("assets")
@@ -590,6 +657,48 @@ impl Config {
 fn is_wanted(word: &str) -> Result<bool, std::convert::Infallible> {
     let word = word.trim().to_ascii_lowercase();
     Ok(!matches!(word.as_str(), "" | "0" | "false" | "no"))
+}
+
+impl Overrides {
+    /// What the environment alone sets.
+    pub(crate) fn of_environment() -> anyhow::Result<Overrides> {
+        let command = Overrides::augment_args(clap::Command::new("nodetool").no_binary_name(true));
+        let found = command.try_get_matches_from(std::iter::empty::<String>());
+        let found = found.and_then(|found| Overrides::from_arg_matches(&found));
+        found.map_err(|e| {
+            let told = e.to_string();
+            let first = told.lines().next().unwrap_or_default();
+            anyhow::anyhow!("{}", first.trim_start_matches("error: "))
+        })
+    }
+
+    /// How much is logged: the filter, else a level by one of the names other programs know, too.
+    fn log_filter(&self) -> anyhow::Result<Option<String>> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        if let Some(filter) = given(&self.log) {
+            return Ok(Some(filter));
+        }
+        for (name, level) in [
+            ("NODETOOL_LOG_LEVEL", &self.nodetool_log_level),
+            ("LOG_LEVEL", &self.log_level),
+        ] {
+            let Some(level) = given(level) else { continue };
+            let filter = match level.trim().to_ascii_lowercase().as_str() {
+                "trace" => "trace",
+                "debug" => "debug",
+                "info" => "info",
+                "warn" | "warning" => "warn",
+                "error" | "critical" | "fatal" => "error",
+                _ => bail!(
+                    "{name}: {level} is no level; expected trace, debug, info, warning or error"
+                ),
+            };
+            return Ok(Some(filter.into()));
+        }
+        let debug = given(&self.debug).unwrap_or_default().to_ascii_lowercase();
+        let debug = matches!(debug.trim(), "1" | "true" | "yes" | "on");
+        Ok(debug.then(|| "debug".into()))
+    }
 }
 
 /// A list of folders without empty names, none of them relative.
@@ -694,6 +803,51 @@ mod tests {
             (Some("w".into()), 7, 2000)
         );
         assert_eq!(load(None, token(""), None), (None, 7, 2000));
+    }
+
+    #[test]
+    fn a_filter_comes_before_levels_and_levels_before_debug() {
+        let text = |text: &str| Some(text.to_owned());
+        let mut over = Overrides {
+            log: text("warn,nodetool_engine=trace"),
+            nodetool_log_level: text("ERROR"),
+            log_level: text("Warning"),
+            debug: text("1"),
+            ..Overrides::default()
+        };
+        let filter = |over: &Overrides| over.log_filter().unwrap();
+        assert_eq!(filter(&over), text("warn,nodetool_engine=trace"));
+        over.log = text("");
+        assert_eq!(filter(&over), text("error"));
+        over.nodetool_log_level = None;
+        assert_eq!(filter(&over), text("warn"));
+        over.log_level = None;
+        assert_eq!(filter(&over), text("debug"));
+        over.debug = text("express:*");
+        assert_eq!(filter(&over), None);
+        over.log_level = text("loud");
+        assert!(
+            over.log_filter()
+                .unwrap_err()
+                .to_string()
+                .contains("LOG_LEVEL: loud")
+        );
+    }
+
+    #[test]
+    fn the_audit_log_is_in_the_data_folder_unless_it_is_elsewhere_or_off() {
+        let log = |audit_log: Option<&str>| {
+            Config::load(Overrides {
+                data_dir: Some("/data".into()),
+                audit_log: audit_log.map(Into::into),
+                ..Overrides::default()
+            })
+        };
+        let path = |audit_log| log(audit_log).unwrap().audit_file();
+        assert_eq!(path(None), Some("/data/logs/audit.jsonl".into()));
+        assert_eq!(path(Some("/x/y")), Some("/x/y".into()));
+        assert_eq!(path(Some("off")), None);
+        assert!(log(Some("x/y")).is_err());
     }
 
     #[test]

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderValue, header};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use tower::Layer;
 use tower_http::normalize_path::{NormalizePath, NormalizePathLayer};
@@ -14,12 +13,11 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Mode;
 use crate::extensions::{self, Extension};
-use crate::listener::ClientAddr;
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
-    AssetService, ExampleService, FileService, JobService, MachineService, OAuthService,
-    PackageService, PredictionService, SettingsService, Terminals, ThreadService, TriggerService,
-    VersionService, WorkflowService, WorkspaceService,
+    AssetService, ExampleService, FileService, JobService, MachineService, MetricsService,
+    OAuthService, PackageService, PredictionService, SettingsService, Terminals, ThreadService,
+    TriggerService, VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -44,6 +42,7 @@ mod keys;
 mod machine;
 mod memory;
 mod messages;
+mod metrics;
 mod model_admin;
 mod models;
 mod nodes;
@@ -57,6 +56,7 @@ mod pages;
 mod peer;
 mod predictions;
 mod rate;
+mod requests;
 mod runs;
 mod settings;
 mod site;
@@ -78,6 +78,7 @@ pub(crate) use chat::chat_surface;
 pub(crate) use error::{ApiError, Refusal};
 pub(crate) use extract::BodyLimits;
 pub(crate) use gate::not_admin;
+pub(crate) use metrics::NumbersAccess;
 pub(crate) use nodes::Catalogue;
 pub(crate) use origins::{Origins, is_local_origin};
 pub(crate) use peer::FORWARDED;
@@ -120,6 +121,9 @@ pub(crate) struct App {
     pub(crate) upload_limit: u64,
     pub(crate) bodies: BodyLimits,
     pub(crate) rates: Rates,
+    pub(crate) metrics: MetricsService,
+    /// Who may see the numbers.
+    pub(crate) numbers: NumbersAccess,
 }
 
 /// The shared state of all handlers.
@@ -178,14 +182,16 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
         .layer(middleware::from_fn_with_state(entrance, auth::pass))
         .layer(middleware::from_fn_with_state(door, cors::tell))
         .layer(middleware::map_response(hygiene::complete))
-        .layer(middleware::from_fn(log_request))
+        .layer(middleware::from_fn(requests::track))
         .with_state(app);
     NormalizePathLayer::trim_trailing_slash().layer(routes)
 }
 
 /// The routes of each resource, with their descriptions.
 fn routes(families: &Families, mode: Mode, production: bool) -> OpenApiRouter<AppState> {
-    let mut routes = OpenApiRouter::new().merge(system::router());
+    let mut routes = OpenApiRouter::new()
+        .merge(system::router())
+        .merge(metrics::router());
     if families.default_api {
         routes = routes.merge(api(mode, production));
     }
@@ -244,33 +250,6 @@ fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
         }
     }
     routes
-}
-
-/// One line per request, without query or body: those may hold secrets.
-async fn log_request(request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let path = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map(|p| p.as_str().to_owned());
-    let shown = path.unwrap_or_else(|| request.uri().path().chars().take(200).collect());
-    let quiet = matches!(shown.as_str(), "/health" | "/ping" | "/api/health");
-    let client = request.extensions().get::<ClientAddr>();
-    let client = client.map(|client| tracing::field::display(client.0));
-    let mut response = next.run(request).await;
-    if let Some(id) = response.extensions().get::<error::RequestId>() {
-        let value = HeaderValue::from_str(&id.0);
-        if let Ok(value) = value {
-            response.headers_mut().insert("x-request-id", value);
-        }
-    }
-    if !quiet {
-        let status = response.status().as_u16();
-        let duration_ms = started.elapsed().as_micros() as f64 / 1000.0;
-        tracing::info!(http.method = %method, http.path = %shown, http.status = status, client.address = client, duration_ms, "request");
-    }
-    response
 }
 
 /// JSON bytes that are ready to send.

@@ -17,6 +17,7 @@ mod outbound;
 mod sensitive;
 mod services;
 mod surfaces;
+mod telemetry;
 mod ws;
 
 pub use extensions::{Extension, ExtensionAuth, ExtensionError, ExtensionUser};

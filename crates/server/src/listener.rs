@@ -1,5 +1,5 @@
 //! The listener: connections come in by its ports, their requests go to the surface. It bounds what a connection may
-//! cost (time, bytes, number) and encrypts; it must not know routes or services.
+//! cost (time, bytes, number) and encrypts; it must not know routes or what they do.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -35,6 +35,7 @@ pub(crate) use limits::Limits;
 pub(crate) use ports::{Places, Port};
 pub(crate) use tls::Tls;
 
+use crate::services::metrics;
 use limits::{Crowd, HEAD_BYTES, Permit};
 use requests::Requests;
 use stream::Watched;
@@ -159,6 +160,7 @@ async fn connection<S>(
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
+    let _counted = metrics().connection_opens();
     if let Err(e) = stream.set_nodelay(true) {
         tracing::debug!(error = %e, "TCP_NODELAY could not be set");
     }

@@ -13,6 +13,7 @@ mod folders;
 mod jobs;
 mod logins;
 mod machine;
+mod metrics;
 mod oauth;
 mod outbox;
 mod packages;
@@ -57,6 +58,7 @@ pub(crate) use jobs::{
 };
 pub(crate) use logins::{FailedLogins, network_of, now_seconds};
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
+pub(crate) use metrics::{Counted, MetricsError, MetricsService, metrics};
 pub(crate) use oauth::{
     OAuthError, OAuthProvider, OAuthService, OAuthSettings, SealError, SignInError, SignInReturn,
     fernet_sealer,

@@ -2,21 +2,23 @@
 //!
 //! It calls services only and knows nothing of HTTP handlers, which mount its routes.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use axum::{Extension, Router};
 use nodetool_sdk::Registry;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::http::{Door, NotAdmitted};
+use crate::listener::ClientAddr;
 use crate::services::downloads::DownloadService;
 use crate::services::{Changes, JobService, Sampler, WorkflowService};
 use crate::surfaces::Families;
@@ -142,6 +144,11 @@ impl Sockets {
         self.0.open.close();
     }
 
+    /// How many sockets are open.
+    pub(crate) fn count(&self) -> usize {
+        self.0.open.len()
+    }
+
     /// Waits until every socket is closed, but not for long.
     pub(crate) async fn closed(&self, patience: Duration) {
         if tokio::time::timeout(patience, self.0.open.wait())
@@ -157,9 +164,9 @@ impl Sockets {
         &self,
         families: &Families,
     ) -> Router<S> {
-        let everything = any(|s, h, u, w| open(Profile::Ws, s, h, u, w));
-        let jobs = any(|s, h, u, w| open(Profile::Jobs, s, h, u, w));
-        let updates = any(|s, h, u, w| open(Profile::Updates, s, h, u, w));
+        let everything = any(|s, f, h, u, w| open(Profile::Ws, s, f, h, u, w));
+        let jobs = any(|s, f, h, u, w| open(Profile::Jobs, s, f, h, u, w));
+        let updates = any(|s, f, h, u, w| open(Profile::Updates, s, f, h, u, w));
         let mut routes = Router::new();
         if families.main_ws {
             routes = routes
@@ -173,7 +180,7 @@ impl Sockets {
                 .route("/ws/updates", updates);
         }
         if families.hf_download_ws && self.0.parts.downloads.is_some() {
-            let downloads = any(|s, h, u, w| open(Profile::Downloads, s, h, u, w));
+            let downloads = any(|s, f, h, u, w| open(Profile::Downloads, s, f, h, u, w));
             routes = routes
                 .route("/hf/download", downloads.clone())
                 .route("/ws/download", downloads);
@@ -182,9 +189,15 @@ impl Sockets {
     }
 }
 
+/// Whose address a request has.
+fn address(from: Option<Extension<ClientAddr>>) -> IpAddr {
+    from.map_or(Ipv4Addr::UNSPECIFIED.into(), |Extension(from)| from.0)
+}
+
 async fn open(
     profile: Profile,
     State(sockets): State<Sockets>,
+    from: Option<Extension<ClientAddr>>,
     headers: HeaderMap,
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -194,10 +207,11 @@ async fn open(
     };
     let door = &sockets.0.parts.door;
     if !door.origins.allows(&headers) {
+        tracing::info!(target: "audit", event = "origin.refused", origin = ?headers.get(header::ORIGIN));
         let text = "Sockets are not for pages of other sites";
         return (StatusCode::FORBIDDEN, text).into_response();
     }
-    let admitted = door.admit(&headers, uri.query()).await;
+    let admitted = door.admit(&headers, uri.query(), address(from)).await;
     let transport_limit = sockets.0.parts.max_message;
     let transport_limit = transport_limit.saturating_add(transport_limit.min(OVERSIZE));
     let counted = sockets.0.open.token();

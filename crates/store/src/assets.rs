@@ -13,6 +13,7 @@ use rusqlite::types::Value;
 pub use row::AssetRow;
 pub use tree::{DeletedAsset, PlacedAsset};
 
+use crate::error::During;
 use crate::filter::Filter;
 use crate::page::{Gather, Key, List, Page};
 use crate::sql::{Values, each_row, first_row, first_value};
@@ -321,6 +322,20 @@ impl Store {
     /// When the database cannot be read.
     pub async fn count_assets(&self) -> Result<u64, StoreError> {
         self.count("SELECT COUNT(*) FROM nodetool_assets").await
+    }
+
+    /// How many assets there are, and the bytes of their contents.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn asset_totals(&self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT COUNT(*), CAST(COALESCE(SUM(size), 0) AS BIGINT) FROM nodetool_assets";
+        let totals = self.read(|db| {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            db.query_row(sql, [], read).during("add up the assets")
+        });
+        let (count, bytes): (i64, i64) = totals.await?;
+        Ok((count.try_into().unwrap_or(0), bytes.try_into().unwrap_or(0)))
     }
 }
 

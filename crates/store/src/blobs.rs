@@ -49,6 +49,15 @@ pub struct BlobInfo {
     pub etag: String,
 }
 
+/// Those of the keys whose blob is not in a folder of blobs. Opens nothing and tidies nothing up; blocks.
+#[must_use]
+pub fn missing_blobs<'a>(folder: &std::path::Path, keys: &'a [String]) -> Vec<&'a str> {
+    let there = |key: &BlobKey| local::whole(folder).join(key.file_name()).is_file();
+    let keys = keys.iter().map(String::as_str);
+    keys.filter(|key| !BlobKey::parse(key).is_ok_and(|key| there(&key)))
+        .collect()
+}
+
 /// One bucket of blobs; clones share it.
 #[derive(Clone, Debug)]
 pub struct Blobs(Folder);

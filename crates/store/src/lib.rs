@@ -17,6 +17,7 @@ mod etag;
 mod filter;
 mod folder;
 mod ids;
+mod inspect;
 mod jobs;
 mod listing;
 mod messages;
@@ -29,6 +30,7 @@ mod reader;
 mod run_state;
 mod settings;
 mod sql;
+mod stats;
 mod store;
 mod threads;
 mod triggers;
@@ -41,9 +43,12 @@ pub use api_keys::{ApiKeyRow, MAX_API_KEYS};
 pub use assets::{
     AssetFilter, AssetPatch, AssetRow, DeletedAsset, MAX_ASSET_DEPTH, MAX_ASSET_ROWS, PlacedAsset,
 };
-pub use blobs::{BadKey, Blob, BlobError, BlobInfo, BlobKey, BlobReader, Blobs, Upload};
+pub use blobs::{
+    BadKey, Blob, BlobError, BlobInfo, BlobKey, BlobReader, Blobs, Upload, missing_blobs,
+};
 pub use error::{Cause, StoreError};
 pub use ids::{MAX_ID_BYTES, new_id, now_micros};
+pub use inspect::{Inspection, inspect};
 pub use jobs::{
     DeadOwner, Expected, FinishJob, INTERRUPTED_ERROR, JobFilter, JobPayload, JobRow, JobStatus,
     NewJob, StatusChange, Suspension, UnfinishedJob, UnknownStatus, job_etag,
@@ -55,6 +60,7 @@ pub use page::{MAX_PAGE_ROWS, Page};
 pub use predictions::{CostTotals, MAX_COST_GROUPS, PredictionFilter, PredictionRow};
 pub use run_state::{CheckpointJob, NodeRecord, NodeRecordStatus};
 pub use settings::SettingChange;
+pub use stats::{Distribution, StoreStats};
 pub use store::{Options, Store};
 pub use threads::ThreadRow;
 pub use triggers::{

@@ -115,6 +115,12 @@ pub(crate) fn check(db: &Connection) -> Result<(), StoreError> {
     status(db).map(|_| ())
 }
 
+/// Whether no migration is missing.
+pub(crate) fn is_current(migrations: &[MigrationStatus]) -> bool {
+    let mut states = migrations.iter().map(|m| &m.state);
+    states.all(|state| *state != MigrationState::Pending)
+}
+
 /// Compares the migrations of this program with those noted in the database.
 pub(crate) fn status(db: &Connection) -> Result<Vec<MigrationStatus>, StoreError> {
     let mut known: Vec<MigrationStatus> = MIGRATIONS.iter().map(Migration::pending).collect();

@@ -138,6 +138,12 @@ impl Store {
         self.shared.writer.close().await
     }
 
+    /// Numbers about what was written since the store was opened.
+    #[must_use]
+    pub fn stats(&self) -> crate::StoreStats {
+        self.shared.writer.stats()
+    }
+
     /// Every migration this program knows, and whether this database has it.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use crate::StoreError;
 use crate::error::During;
 use crate::folder::Folder;
+use crate::stats::{StoreStats, Tally};
 
 /// Commands in one transaction at most, so that the first of them is not answered too late.
 const BATCH_COMMANDS: usize = 512;
@@ -136,6 +137,7 @@ struct Desk {
     queued: AtomicUsize,
     /// About what was added to the log since it was folded back.
     unfolded: AtomicUsize,
+    tally: Tally,
 }
 
 impl Desk {
@@ -146,7 +148,9 @@ impl Desk {
     /// Commits a batch and counts what it added to the log.
     fn commit(&self, db: &Connection, batch: &mut Vec<Box<dyn Command>>) -> usize {
         let bytes = log_bytes(batch);
+        let (began, writes) = (Instant::now(), batch.len());
         commit_batch(db, batch);
+        self.tally.committed(writes, began.elapsed());
         self.unfolded.fetch_add(bytes, Ordering::Relaxed) + bytes
     }
 }
@@ -158,6 +162,7 @@ impl Writer {
             db: Mutex::new(Some(db)),
             queued: AtomicUsize::new(0),
             unfolded: AtomicUsize::new(0),
+            tally: Tally::default(),
         });
         let desk = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -233,6 +238,12 @@ impl Writer {
         self.queue
             .send(Message::Write(command))
             .map_err(|_| StoreError::Closed)
+    }
+
+    /// Numbers about what was written.
+    pub(crate) fn stats(&self) -> StoreStats {
+        let queued = self.shared.queued.load(Ordering::Relaxed);
+        self.shared.tally.read(queued)
     }
 
     /// Runs a read between two batches.

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::serve::{log_to_stderr, reload, stop_signal};
+use super::serve::{reload, stop_signal};
 use crate::config::{Config, Environment, Overrides};
 use crate::http::{self, Door, Origins};
 use crate::listener::{self, Limits, Places, Proxies, Tls};
-use crate::services::Accounts;
+use crate::services::{Accounts, FailedLogins};
+use crate::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -25,10 +26,15 @@ impl ChatServer {
     pub(super) fn main(mut self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         self.settings.port.get_or_insert(PORT);
+        // It keeps nothing, unless it is told where.
+        self.settings
+            .audit_log
+            .get_or_insert_with(|| "off".to_owned());
         let config = Config::load(self.settings)?;
-        log_to_stderr(&config)?;
         let runtime = super::runtime()?;
+        let telemetry = telemetry::start(&config, runtime.handle())?;
         let result = runtime.block_on(serve(config, started));
+        telemetry.finish();
         runtime.shutdown_timeout(Duration::from_secs(1));
         result.map(|()| ExitCode::SUCCESS)
     }
@@ -45,6 +51,7 @@ async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
         admin_token: None,
         production: config.environment == Environment::Production,
         public_storage: false,
+        failed_logins: FailedLogins::new(config.auth_failures_per_minute),
     });
     let (ports, addresses) = places.open(&config, tls.as_ref()).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use clap::ValueEnum;
 use nodetool_protocol::Value;
 
 use super::reach::Reach;
 use super::table;
+use crate::config::{Config, Overrides};
 use crate::extensions::Extension;
 use crate::node_services;
 
@@ -30,6 +32,7 @@ impl Info {
             let keys = client.get(&["api", "settings"], &[]).await.ok();
             let keys = keys.as_ref().and_then(configured);
             let own = client.here;
+            let here = of_this_machine(&self.reach);
             let (data_dir, database) = match &settings {
                 Ok(config) => (
                     config.data_dir.display().to_string(),
@@ -68,6 +71,10 @@ impl Info {
                     ("server", server),
                     ("data_dir", text(&data_dir)),
                     ("database", text(&database)),
+                    ("environment", here.environment.as_str().into()),
+                    ("mode", here.mode.as_str().into()),
+                    ("auth_provider", here.auth_provider.as_str().into()),
+                    ("keys", Value::list(here.keys.iter().map(|k| text(k)))),
                     (
                         "configured",
                         keys.map_or(Value::Null, |keys| {
@@ -94,6 +101,10 @@ impl Info {
                 ("server", server),
                 ("data folder", data_dir),
                 ("database", database),
+                ("environment", here.environment),
+                ("mode", here.mode),
+                ("auth provider", here.auth_provider),
+                ("keys", here.keys.join(", ")),
                 (
                     "configured",
                     keys.map(|keys| keys.join(", ")).unwrap_or_default(),
@@ -102,6 +113,34 @@ impl Info {
             table::record(&mut out, &fields)?;
             Ok(ExitCode::SUCCESS)
         })
+    }
+}
+
+/// What a server started here would be, by the environment and the settings file.
+#[derive(Default)]
+struct OfThisMachine {
+    environment: String,
+    mode: String,
+    auth_provider: String,
+    /// The tokens and keys that are set, without their values.
+    keys: Vec<&'static str>,
+}
+
+fn of_this_machine(reach: &Reach) -> OfThisMachine {
+    let config = Overrides::of_environment().and_then(|over| Config::load(reach.over(over)));
+    // What is wrong with the settings is for `doctor` to say.
+    let Ok(config) = config else {
+        return OfThisMachine::default();
+    };
+    let word = |value: Option<clap::builder::PossibleValue>| {
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    };
+    let set = |(name, key): (&'static str, Option<_>)| key.map(|_| name);
+    OfThisMachine {
+        environment: word(config.environment.to_possible_value()),
+        mode: word(config.mode.to_possible_value()),
+        auth_provider: word(config.auth_provider.to_possible_value()),
+        keys: config.keys().into_iter().filter_map(set).collect(),
     }
 }
 

@@ -67,14 +67,19 @@ pub(super) struct Reach {
 impl Reach {
     /// The settings that say where the data folder is.
     pub(super) fn settings(&self) -> anyhow::Result<Config> {
-        Config::load(Overrides {
+        Config::load(self.over(Overrides::default()))
+    }
+
+    /// Settings with those that say where the data folder is.
+    pub(super) fn over(&self, settings: Overrides) -> Overrides {
+        Overrides {
             config: self.config.clone(),
             data_dir: self.data_dir.clone(),
             allow_hosts: self.allow_hosts.clone(),
             xdg_data_home: self.xdg_data_home.clone(),
             home: self.home.clone(),
-            ..Overrides::default()
-        })
+            ..settings
+        }
     }
 
     /// Does the work of a command with a client of the server.

@@ -8,24 +8,26 @@ use anyhow::Context;
 use nodetool_store::{Options, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
-use tracing_subscriber::EnvFilter;
 
 use super::folder;
-use crate::config::{Config, Environment, LogFormat, Mode, Overrides, private_folder};
+use crate::config::{Config, Environment, Mode, Overrides, private_folder};
 use crate::extensions::{self, Extension, ExtensionAuth};
-use crate::http::{self, App, BodyLimits, Catalogue, Door, Extent, Front, Origins, Rates, Surface};
+use crate::http::{
+    self, App, BodyLimits, Catalogue, Door, Extent, Front, NumbersAccess, Origins, Rates, Surface,
+};
 use crate::listener::{self, Limits as Bounds, Places, Port, Proxies, Tls};
 use crate::node_services::{self, NodeServices};
 use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, Changes, ExampleService, FailedLogins, Feeds,
     FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService,
-    OAuthService, OAuthSettings, PackageService, PredictionService, Recovery, Retention,
-    SettingsService, Shelving, Site, TerminalSettings, Terminals, ThreadService, TriggerService,
-    TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
+    MetricsService, OAuthService, OAuthSettings, PackageService, PredictionService, Recovery,
+    Retention, SettingsService, Shelving, Site, TerminalSettings, Terminals, ThreadService,
+    TriggerService, TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
     WorkspaceService, fernet_sealer, is_passed_to_shells, retention, saves,
 };
 use crate::surfaces::{self, Choices, Families};
+use crate::telemetry;
 use crate::ws::{SocketParts, Sockets};
 
 /// Start the server
@@ -77,28 +79,12 @@ fn main(config: Config, choices: &Choices, extensions: Vec<Extension>) -> anyhow
     let started = Instant::now();
     let families = Families::chosen(config.mode, choices);
     surfaces::guard(&config, &families)?;
-    log_to_stderr(&config)?;
     let runtime = super::runtime()?;
+    let telemetry = telemetry::start(&config, runtime.handle())?;
     let result = runtime.block_on(serve(config, families, started, extensions));
+    telemetry.finish();
     runtime.shutdown_timeout(Duration::from_secs(1));
     result.map(|()| ExitCode::SUCCESS)
-}
-
-pub(super) fn log_to_stderr(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log)
-        .with_context(|| format!("--log {}: not a log filter", config.log))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    let set = match config.log_format {
-        LogFormat::Pretty => {
-            let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
-            builder.with_ansi(ansi).try_init()
-        }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    set.map_err(|e| anyhow::anyhow!("cannot start logging: {e}"))
 }
 
 async fn serve(
@@ -333,6 +319,7 @@ pub(super) fn house(
         admin_token: config.admin_token.clone(),
         production,
         public_storage: config.public_storage,
+        failed_logins: FailedLogins::new(config.auth_failures_per_minute),
     });
     let downloads = config.downloads().context("in the folders of models")?;
     let downloads = DownloadService::new(downloads).context("in hf_endpoint")?;
@@ -373,19 +360,25 @@ pub(super) fn house(
             .filter(|(name, _)| name.to_str().is_some_and(is_passed_to_shells))
             .collect(),
     });
+    let machine = MachineService::new(
+        MachineFolders::of(config.home.as_deref(), skills),
+        settings.clone(),
+    );
     let app = App {
         mode: config.mode,
         door: door.clone(),
         oauth: oauth.clone(),
         terminals: (config.mode == Mode::Desktop).then_some(terminals),
+        metrics: MetricsService::new(jobs.clone(), store.clone(), machine.clone(), started),
+        numbers: NumbersAccess {
+            local: config.mode == Mode::Desktop,
+            token: config.metrics_token.clone(),
+        },
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
         workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
         files: FileService::new(config.file_roots.clone(), config.upload_limit),
-        machine: MachineService::new(
-            MachineFolders::of(config.home.as_deref(), skills),
-            settings.clone(),
-        ),
+        machine,
         settings,
         packages: PackageService::new(registry),
         library: downloads.library(),
@@ -431,18 +424,13 @@ pub(super) async fn reload(mut asked: Signal, tls: Option<Tls>) {
     }
 }
 
-/// What is counted per minute; failed attempts only where callers have to show who they are.
+/// What is counted per minute.
 fn rates(config: &Config) -> Rates {
     let by_caller = config.auth_provider.enforced();
     let requests = (config.rate_limit > 0).then(|| Windows::new(config.rate_limit));
     Rates {
         requests,
         by_caller,
-        failed_logins: FailedLogins::new(if by_caller {
-            config.auth_failures_per_minute
-        } else {
-            0
-        }),
     }
 }
 

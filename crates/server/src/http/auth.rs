@@ -1,6 +1,6 @@
 //! Before any route: whose page asks, and who (HTTP spec 1.5, 3.2 to 3.6). What passes carries its [`Caller`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -10,11 +10,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::origins::Origins;
-use super::peer;
+use super::rate::address_of;
 use super::site::Front;
-use super::{ApiError, site};
+use super::{ApiError, peer, requests, site};
 use crate::sensitive::Sensitive;
-use crate::services::{Accounts, Caller, Refused};
+use crate::services::{Accounts, Caller, FailedLogins, Refused, metrics};
 
 const NO_TOKEN: &str = "Authorization header required. Use 'Authorization: Bearer <token>'.";
 const ADMIN_TOKEN: &str = "x-admin-token";
@@ -45,6 +45,8 @@ pub(crate) struct Door {
     pub(crate) production: bool,
     /// Whether stored files may be read by everybody.
     pub(crate) public_storage: bool,
+    /// Wrong tokens by address.
+    pub(crate) failed_logins: FailedLogins,
 }
 
 /// The door and what is in front of it.
@@ -60,6 +62,7 @@ pub(super) async fn pass(State(at): State<Entrance>, request: Request, next: Nex
     match at.door.judge(&at.front, &parts).await {
         Ok(caller) => {
             if let Some(caller) = caller {
+                requests::note_caller(&caller);
                 parts.extensions.insert(caller);
             }
             next.run(Request::from_parts(parts, body)).await
@@ -104,7 +107,10 @@ impl Door {
             return Ok(None);
         }
         let caller = match bearer(headers) {
-            Some(token) => self.accounts.verify(token).await.map_err(ApiError::from),
+            Some(token) => {
+                let from = address_of(&parts.extensions);
+                self.verify(token, from).await.map_err(ApiError::from)
+            }
             None if front.is_extension_for_all(path) => return Ok(None),
             None => Err(ApiError::unauthorized(NO_TOKEN)),
         }?;
@@ -164,17 +170,30 @@ impl Door {
         }
     }
 
+    /// Whom a token speaks for. An address that has shown too many wrong ones is not heard, so that guessing takes for ever.
+    async fn verify(&self, token: &str, from: IpAddr) -> Result<Caller, Refused> {
+        if !self.failed_logins.allowed(from) {
+            return Err(Refused::too_often());
+        }
+        let verified = self.accounts.verify(token).await;
+        if verified.as_ref().is_err_and(|refused| !refused.unavailable) {
+            self.failed_logins.failed(from);
+        }
+        verified
+    }
+
     /// Who opens a socket: by header, else by query (socket spec 1.3).
     pub(crate) async fn admit(
         &self,
         headers: &HeaderMap,
         query: Option<&str>,
+        from: IpAddr,
     ) -> Result<Caller, NotAdmitted> {
         if !self.accounts.enforced() {
             return Ok(Caller::local());
         }
         let verified = match bearer(headers) {
-            Some(token) => self.accounts.verify(token).await,
+            Some(token) => self.verify(token, from).await,
             None => {
                 let pairs: Vec<_> =
                     url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
@@ -188,11 +207,12 @@ impl Door {
                 let token = token.ok_or(NotAdmitted::Missing)?;
                 match self.accounts.redeem(token) {
                     Some(caller) => Ok(caller),
-                    None => self.accounts.verify(token).await,
+                    None => self.verify(token, from).await,
                 }
             }
         };
         verified.map_err(|refused| {
+            metrics().auth_failure();
             if refused.unavailable {
                 NotAdmitted::Unavailable
             } else {
@@ -243,6 +263,9 @@ fn is_public_link(path: &str) -> bool {
 
 impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
+        if refused.throttled {
+            return ApiError::too_many(refused.detail);
+        }
         if refused.unavailable {
             return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, refused.detail);
         }

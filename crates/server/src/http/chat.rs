@@ -15,7 +15,10 @@ use tower_http::normalize_path::NormalizePathLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::auth::{Door, NotAdmitted, bearer};
-use super::{ApiError, Surface, cors, json_response, log_request, openai, openapi, pages, system};
+use super::rate::address_of;
+use super::{
+    ApiError, Surface, cors, hygiene, json_response, openai, openapi, pages, requests, system,
+};
 
 /// The routes of a chat server.
 pub(crate) fn chat_surface(door: Arc<Door>, docs: bool) -> Surface {
@@ -44,7 +47,8 @@ pub(crate) fn chat_surface(door: Arc<Door>, docs: bool) -> Surface {
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(door.clone(), own_pages_only))
         .layer(middleware::from_fn_with_state(door, cors::tell))
-        .layer(middleware::from_fn(log_request));
+        .layer(middleware::map_response(hygiene::complete))
+        .layer(middleware::from_fn(requests::track));
     NormalizePathLayer::trim_trailing_slash().layer(routes)
 }
 
@@ -61,7 +65,10 @@ async fn pass(State(door): State<Arc<Door>>, mut request: Request, next: Next) -
     // Tokens in an address end up in logs; here they are taken from the header only.
     let admitted = match bearer(request.headers()) {
         None if door.accounts.enforced() => Err(NotAdmitted::Missing),
-        _ => door.admit(request.headers(), None).await,
+        _ => {
+            let from = address_of(request.extensions());
+            door.admit(request.headers(), None, from).await
+        }
     };
     let why = match admitted {
         Ok(caller) => {

@@ -9,13 +9,9 @@ use nodetool_store::StoreError;
 use serde::Serialize;
 
 use crate::services::{
-    AssetError, ExampleError, ResumeError, RetryError, RunError, TriggerError, TriggerFault,
-    VersionError, WorkflowError,
+    AssetError, ExampleError, MetricsError, ResumeError, RetryError, RunError, TriggerError,
+    TriggerFault, VersionError, WorkflowError,
 };
-
-/// Lets the logging layer put the id of an internal error on the response.
-#[derive(Clone)]
-pub(super) struct RequestId(pub(super) String);
 
 /// What a refusal says, for the layer that says less of it.
 #[derive(Clone)]
@@ -109,7 +105,6 @@ pub(crate) struct ApiError {
     status: StatusCode,
     detail: String,
     errors: Vec<FieldError>,
-    request_id: Option<String>,
 }
 
 impl ApiError {
@@ -118,7 +113,6 @@ impl ApiError {
             status,
             detail: detail.into(),
             errors: Vec::new(),
-            request_id: None,
         }
     }
 
@@ -180,9 +174,8 @@ impl ApiError {
         )])
     }
 
-    /// A fault of ours: the cause goes to the log, once; the client gets an id to quote.
+    /// A fault of ours: the cause goes to the log, once, beside the id of the request, which its client can quote.
     pub(crate) fn internal(what: &str, cause: &dyn std::error::Error) -> Self {
-        let id = nodetool_store::new_id();
         let mut chain = cause.to_string();
         let mut source = cause.source();
         while let Some(s) = source {
@@ -190,11 +183,8 @@ impl ApiError {
             chain.push_str(&s.to_string());
             source = s.source();
         }
-        tracing::error!(request.id = %id, error = %chain, "{what}");
-        ApiError {
-            request_id: Some(id),
-            ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-        }
+        tracing::error!(error = %chain, "{what}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
     }
 }
 
@@ -317,6 +307,15 @@ impl From<RunError> for ApiError {
     }
 }
 
+impl From<MetricsError> for ApiError {
+    fn from(e: MetricsError) -> Self {
+        match e {
+            MetricsError::Store(e) => e.into(),
+            MetricsError::Text(_) => ApiError::internal("the numbers were not told", &e),
+        }
+    }
+}
+
 impl From<&TriggerFault> for FieldError {
     fn from(fault: &TriggerFault) -> Self {
         let loc = ["graph", "nodes", &fault.node_id, "data", fault.property];
@@ -418,9 +417,6 @@ impl IntoResponse for ApiError {
                 errors: self.errors.into(),
             };
             response.extensions_mut().insert(faults);
-        }
-        if let Some(id) = self.request_id {
-            response.extensions_mut().insert(RequestId(id));
         }
         response
     }

@@ -49,6 +49,7 @@ impl FromRequestParts<AppState> for LocalOnly {
         if peer.local {
             return Ok(LocalOnly);
         }
+        tracing::info!(target: "audit", event = "local_only.refused", http.path = parts.uri.path());
         Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "This is for programs on the server's own machine only",

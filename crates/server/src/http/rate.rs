@@ -1,15 +1,16 @@
 //! How many requests one caller or address may make in a minute, and what each answer says of it (HTTP spec 7).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::{ApiError, AppState, Front, json};
-use crate::services::{Caller, FailedLogins, Standing, Windows, network_of, now_seconds};
+use crate::listener::ClientAddr;
+use crate::services::{Caller, Standing, Windows, network_of, now_seconds};
 
 /// Paths by which a server is watched; they are always answered.
 const WATCHED: [&str; 3] = ["/health", "/ping", "/api/health"];
@@ -20,8 +21,6 @@ pub(crate) struct Rates {
     pub(crate) requests: Option<Windows>,
     /// Whether callers are told apart; else addresses are.
     pub(crate) by_caller: bool,
-    /// Attempts to show who one is that failed.
-    pub(crate) failed_logins: FailedLogins,
 }
 
 /// Whose requests are counted together.
@@ -66,9 +65,9 @@ pub(super) async fn limit(
 }
 
 /// The address of whoever asks.
-fn address_of(extensions: &Extensions) -> IpAddr {
-    let from = extensions.get::<ConnectInfo<SocketAddr>>();
-    from.map_or(Ipv4Addr::UNSPECIFIED.into(), |from| from.0.ip())
+pub(super) fn address_of(extensions: &Extensions) -> IpAddr {
+    let from = extensions.get::<ClientAddr>();
+    from.map_or(Ipv4Addr::UNSPECIFIED.into(), |from| from.0)
 }
 
 /// What is not counted: looks at the server's health, and the files of the web UI, which come by the dozen.

@@ -44,13 +44,23 @@ pub(crate) struct Refused {
     pub(crate) detail: String,
     /// Whether the token may be good, and could only not be checked now.
     pub(crate) unavailable: bool,
+    /// Whether it was not looked at, after too many wrong ones from the same address.
+    pub(crate) throttled: bool,
 }
 
 impl Refused {
+    pub(crate) fn too_often() -> Self {
+        Refused {
+            throttled: true,
+            ..Refused::because("Too many failed attempts; try again in a minute")
+        }
+    }
+
     fn because(detail: &str) -> Self {
         Refused {
             detail: detail.into(),
             unavailable: false,
+            throttled: false,
         }
     }
 
@@ -58,6 +68,7 @@ impl Refused {
         Refused {
             detail: detail.into(),
             unavailable: true,
+            throttled: false,
         }
     }
 }

@@ -15,6 +15,8 @@ use nodetool_sdk::{BoxFuture, EventSink};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use super::{Counted, metrics};
+
 mod frame;
 mod shelf;
 
@@ -309,6 +311,7 @@ impl Feed {
             feed: self.clone(),
             key,
             replay,
+            _counted: metrics().listener_begins(),
         }
     }
 
@@ -485,6 +488,7 @@ pub(crate) struct Watch {
     key: usize,
     /// What was there when it began.
     pub(crate) replay: Replay,
+    _counted: Counted,
 }
 
 /// What a listener that begins gets first.
@@ -521,6 +525,7 @@ impl Watch {
         };
         if std::mem::take(&mut place.snapshot) || place.next < first || place.next > end {
             let known = place.known;
+            metrics().messages_skipped(first.saturating_sub(place.next));
             place.next = end;
             place.known = end.saturating_sub(1);
             return Taken::Snapshot(ring.state(known));

@@ -22,12 +22,14 @@ use nodetool_store::{
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
     AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, WorkflowError,
     WorkflowService,
 };
+use crate::telemetry;
 use attempt::{Attempt, Command};
 use detached::Detached;
 use journal::JobJournal;
@@ -241,7 +243,8 @@ impl JobService {
             return Err(RunError::ShuttingDown);
         }
         let inner = self.0.clone();
-        Detached::new(&self.0.tasks, async move { inner.run_quietly(start).await }).await
+        let work = async move { inner.run_quietly(start).await };
+        Detached::new(&self.0.tasks, work.in_current_span()).await
     }
 
     /// Stores the job, starts it or gets it in line; it goes on by itself.
@@ -277,6 +280,13 @@ impl JobService {
             return Err(RunError::ShuttingDown);
         }
         Detached::new(&self.0.tasks, work).await
+    }
+
+    /// How many jobs are at work or stand still, and how many wait for their turn.
+    pub(crate) fn at_work(&self) -> (usize, usize) {
+        let queued = self.0.queue.waiting();
+        let all = self.0.running().len();
+        (all.saturating_sub(queued), queued)
     }
 
     /// The messages of all jobs.
@@ -630,7 +640,9 @@ impl Inner {
             pause_asked: false,
             waited: false,
         };
-        self.tasks.spawn(attempt.see_through());
+        let id = live.subject.job_id.clone();
+        let work = telemetry::of_job(attempt.see_through(), &id);
+        self.tasks.spawn(work);
         Ok((live, watch))
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use nodetool_sandbox::{
-    CallLimits, CallResult, Host, PoolOptions, SandboxError, SandboxPool, Session,
+    CallLimits, CallResult, Confinement, Host, PoolOptions, SandboxError, SandboxPool, Session,
 };
 use nodetool_sdk::services::{ScriptHost, ScriptLimits, ScriptResult, ScriptSession, Scripts};
 use nodetool_sdk::{BoxFuture, Map, NodeError, Value};
@@ -36,6 +36,21 @@ impl SandboxedScripts {
         SandboxedScripts {
             pool: SandboxPool::new(options),
         }
+    }
+}
+
+impl SandboxedScripts {
+    /// Runs a script that does next to nothing; tells how far it was confined.
+    pub(crate) async fn probe(&self) -> Result<Confinement, String> {
+        let results = self.pool.eval_items("item + 1", vec![Value::Int(1)]).await;
+        let results = results.map_err(|e| e.to_string())?;
+        match &results[..] {
+            [Ok(Value::Int(2))] => {}
+            [Err(e)] => return Err(e.clone()),
+            _ => return Err("it gave a wrong result".into()),
+        }
+        let confinement = self.pool.confinement();
+        confinement.ok_or_else(|| "it did not say how it is confined".into())
     }
 }
 

@@ -276,6 +276,7 @@ impl TriggerService {
         if let Some(wanted) = secret_sha256 {
             let given = hash(secret.unwrap_or_default());
             if !equal_in_constant_time(given.as_bytes(), wanted.as_bytes()) {
+                tracing::info!(target: "audit", event = "webhook.refused", workflow.id = %workflow_id, node.id = %node_id, "the secret is wrong");
                 return Err(TriggerError::WrongSecret);
             }
         }

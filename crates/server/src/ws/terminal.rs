@@ -3,7 +3,7 @@
 //! What the client does not take stays in the pseudo terminal, and what the shell does not take stays with the client:
 //! each side waits for the other, and only a little is held here.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -126,7 +126,8 @@ async fn open(
     let from = from.map(|Extension(ConnectInfo(from))| from);
     let admitted = if terminals.are_enabled() {
         let door = &sockets.0.parts.door;
-        let caller = door.admit(&headers, uri.query()).await;
+        let client = from.map_or(Ipv4Addr::UNSPECIFIED.into(), |from| from.ip());
+        let caller = door.admit(&headers, uri.query(), client).await;
         let caller = caller.map_err(Close::from);
         caller.and_then(|caller| judge(&terminals, from, &headers, caller))
     } else {

@@ -21,6 +21,11 @@ struct Places {
 #[derive(Clone, Debug)]
 pub(super) struct Folder(Arc<Places>);
 
+/// Where the whole blobs of a folder are.
+pub(super) fn whole(folder: &Path) -> PathBuf {
+    folder.join("objects")
+}
+
 /// Does file work where it may block.
 async fn blocking<T: Send + 'static>(
     operation: &'static str,
@@ -49,7 +54,7 @@ fn info(file: &File) -> io::Result<BlobInfo> {
 impl Folder {
     pub(super) fn open(folder: &Path) -> Result<Self, BlobError> {
         let places = Places {
-            whole: folder.join("objects"),
+            whole: whole(folder),
             coming: folder.join("incoming"),
         };
         let prepare = || {

@@ -4,6 +4,7 @@ mod blobs;
 mod concurrency;
 mod contract;
 mod durability;
+mod inspect;
 mod limits;
 mod migrations;
 mod pagination;

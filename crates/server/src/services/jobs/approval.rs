@@ -194,6 +194,7 @@ impl JobService {
     ) -> Result<(), LinkError> {
         let row = self.of_link(job_id, token).await?;
         let caller = Caller::on_behalf_of(row.user_id);
+        tracing::info!(target: "audit", event = "approval_link.used", user.id = %caller.user_id, job.id = %job_id, approved = approval.approved);
         match self.approve(&caller, job_id, approval).await {
             // Somebody else was quicker.
             Err(ResumeError::NotResumable(_) | ResumeError::NotFound) => Err(LinkError::Over),

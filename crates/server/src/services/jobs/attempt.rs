@@ -14,7 +14,7 @@ use super::journal::JobJournal;
 use super::queue::Ticket;
 use super::{Inner, Live, StartRun, execute, passes};
 use crate::services::feeds::{Feed, LogLine};
-use crate::services::{Happened, explicit_types};
+use crate::services::{Happened, explicit_types, metrics};
 
 /// A job that gets its turn sooner is not told that it waits.
 const UNTOLD_WAIT: Duration = Duration::from_millis(20);
@@ -112,6 +112,7 @@ impl Attempt {
             update.result = update.result.map(explicit_types);
         }
         update.validation_issues = self.start.workflow.issues();
+        count_end(update.status, self.live.started_at);
         self.feed.emit(JobEvent::JobUpdate(update));
         self.inner.feeds.ended(&self.feed);
         // Not before: a job that is taken up again writes into the same feed.
@@ -419,6 +420,17 @@ fn run_state(status: JobStatus) -> RunState {
         execution_strategy: Some("threaded".into()),
         is_resumable: true,
     }
+}
+
+/// Counts the end of a job, or that it was suspended.
+pub(super) fn count_end(status: JobStatus, started_at: i64) {
+    let status = match status {
+        JobStatus::Suspended => "suspended",
+        JobStatus::Completed => "completed",
+        JobStatus::Cancelled => "cancelled",
+        _ => "failed",
+    };
+    metrics().job_ended(status, started_at);
 }
 
 impl Inner {

@@ -204,6 +204,13 @@ impl Queue {
         }))
     }
 
+    /// Jobs that wait in all lines.
+    /// How many jobs wait for their turn.
+    pub(super) fn waiting(&self) -> usize {
+        let lines = self.lines();
+        lines.by_user.values().map(|line| line.waiting.len()).sum()
+    }
+
     fn leave(&self, user_id: &str, job_id: &str) {
         let mut lines = self.lines();
         let Lines { by_user, turns, .. } = &mut *lines;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use nodetool_engine::{RunOutcome, Unheard};
 use tokio_util::sync::CancellationToken;
 
+use super::attempt::count_end;
 use super::journal::JobJournal;
 use super::{Inner, Live, RunError, StartRun, execute};
 use crate::services::Happened;
 use crate::services::feeds::Subject;
+use crate::telemetry;
 
 /// A run that nobody was told of and that ends within this time is stored with one commit instead of two.
 const QUICK: Duration = Duration::from_millis(2);
@@ -20,7 +22,7 @@ impl Inner {
     pub(super) async fn run_quietly(&self, mut start: StartRun) -> Result<RunOutcome, RunError> {
         let seat = self.queue.sit(&start.caller.user_id.as_str().into())?;
         let job = self.prepare(&start);
-        let id = job.id.clone();
+        let (id, started_at) = (job.id.clone(), job.started_at);
         let graph = start.workflow.graph.clone();
         let journal = JobJournal::new(self.store.clone(), id.as_str().into(), graph, self.steady);
         let journal = Arc::new(journal);
@@ -60,7 +62,7 @@ impl Inner {
             // The journal of its effects belongs to a job that is there.
             self.store.add_job(job).await?;
         }
-        let run = execute(runner, &start.workflow, &cx);
+        let run = telemetry::of_job(execute(runner, &start.workflow, &cx), &cx.job_id);
         tokio::pin!(run);
         let outcome = tokio::select! {
             biased;
@@ -84,6 +86,7 @@ impl Inner {
             _ => self.finish(&id, &outcome, None).await?,
         }
         self.told(&cx.user_id, Happened::Created, &id);
+        count_end(outcome.status, started_at);
         Ok(outcome)
     }
 }

@@ -360,7 +360,9 @@ impl Inner {
             pause_asked: false,
             waited: false,
         };
-        self.tasks.spawn(attempt.see_through());
+        let id = feed.subject().job_id.clone();
+        let work = crate::telemetry::of_job(attempt.see_through(), &id);
+        self.tasks.spawn(work);
         Ok(feed)
     }
 }

@@ -75,6 +75,9 @@ pub(super) async fn an_asset_reads_back_column_by_column(store: Store) {
         Err(StoreError::AlreadyExists { kind: "asset", .. })
     ));
     assert_eq!(store.count_assets().await.unwrap(), 1);
+    insert(&store, [asset("a2", "u")]).await;
+    let (count, bytes) = store.asset_totals().await.unwrap();
+    assert!(count == 2 && bytes >= 5_000_000_000, "{count} {bytes}");
 }
 
 pub(super) async fn an_asset_is_only_its_owners(store: Store) {
