@@ -14,6 +14,7 @@ mod completions;
 mod doctor;
 mod document;
 mod download_bar;
+mod environment;
 mod faults;
 mod folder;
 mod follow;
@@ -28,6 +29,7 @@ mod ping;
 mod progress;
 mod reach;
 mod run;
+mod secrets;
 mod serve;
 mod settings;
 mod show;
@@ -80,6 +82,8 @@ enum Command {
     Model(Box<model::Model>),
     /// Look after the models of a deployed server
     Admin(Box<admin::Admin>),
+    /// Store, list and delete secrets, and change the key they are encrypted with
+    Secrets(Box<secrets::Secrets>),
     /// Look at the settings of a server
     Settings(Box<settings::Settings>),
     /// Add, list and remove the users of a server for several users
@@ -123,6 +127,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Assets(c) => c.main(extensions),
         Command::Model(c) => c.main(),
         Command::Admin(c) => c.main(),
+        Command::Secrets(c) => c.main(extensions),
         Command::Settings(c) => c.main(extensions),
         Command::Users(c) => c.main(),
         Command::Info(c) => c.main(extensions),

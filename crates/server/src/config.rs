@@ -1,5 +1,6 @@
 //! Settings: defaults from `config.default.toml`, then a file, then environment and flags. Parsed once.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -12,6 +13,9 @@ use crate::services::Recovery;
 mod models;
 
 pub(crate) use models::ModelArgs;
+mod keys;
+
+pub(crate) use keys::Keys;
 
 const DEFAULTS: &str = include_str!("../config.default.toml");
 
@@ -68,6 +72,12 @@ pub(crate) struct Config {
     pub(crate) supabase_key: Option<Sensitive>,
     pub(crate) auth_cache_ttl: u64,
     pub(crate) auth_cache_max: usize,
+    /// Where the master key for secrets comes from.
+    #[serde(skip)]
+    pub(crate) keys: Keys,
+    /// Secrets in the environment, by registered key.
+    #[serde(skip)]
+    pub(crate) secrets: BTreeMap<String, Sensitive>,
     pub(crate) api_url: String,
     pub(crate) examples_dir: PathBuf,
     pub(crate) autosave_min_interval_seconds: u32,
@@ -92,8 +102,6 @@ pub(crate) struct Config {
     pub(crate) github_api_url: String,
     #[serde(skip)]
     pub(crate) github_client_secret: Option<Sensitive>,
-    #[serde(skip)]
-    pub(crate) secrets_master_key: Option<Sensitive>,
     /// Whether terminals may be opened; set in the environment only.
     #[serde(skip)]
     pub(crate) enable_terminal: bool,
@@ -429,10 +437,6 @@ pub(crate) struct Overrides {
     #[arg(long, hide = true, env = "GITHUB_CLIENT_SECRET")]
     #[serde(skip)]
     pub(crate) github_client_secret: Option<Sensitive>,
-    /// Key that secrets are encrypted under
-    #[arg(long, hide = true, env = "SECRETS_MASTER_KEY")]
-    #[serde(skip)]
-    pub(crate) secrets_master_key: Option<Sensitive>,
     /// Whether terminals may be opened
     #[arg(long, hide = true, env = "NODETOOL_ENABLE_TERMINAL_WS", value_parser = is_wanted)]
     #[serde(skip)]
@@ -533,6 +537,10 @@ pub(crate) struct Overrides {
     #[arg(long, hide = true, env = "NO_COLOR")]
     #[serde(skip)]
     pub(crate) no_color: Option<String>,
+    /// Where the master key for secrets comes from
+    #[command(flatten)]
+    #[serde(skip)]
+    pub(crate) keys: Keys,
     /// Base of the default data folder
     #[arg(long, hide = true, env = "XDG_DATA_HOME")]
     #[serde(skip)]
@@ -566,7 +574,6 @@ impl Config {
         config.server_token = token.or_else(|| given(kept.worker_auth_token));
         config.admin_token = given(kept.admin_token);
         config.github_client_secret = given(kept.github_client_secret);
-        config.secrets_master_key = given(kept.secrets_master_key);
         config.enable_terminal = kept.enable_terminal.unwrap_or(false);
         let shell = kept.terminal_shell;
         config.terminal_shell = shell.filter(|shell| !shell.as_os_str().is_empty());
@@ -588,6 +595,7 @@ impl Config {
                 config.audit_log
             );
         }
+        config.keys = kept.keys;
         for (folders, name) in [
             (&mut config.file_roots, "file_roots"),
             (&mut config.workspace_roots, "workspace_roots"),

@@ -16,8 +16,8 @@ use crate::extensions::{self, Extension};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
     AssetService, ExampleService, FileService, JobService, MachineService, MetricsService,
-    OAuthService, PackageService, PredictionService, SettingsService, Terminals, ThreadService,
-    TriggerService, VersionService, WorkflowService, WorkspaceService,
+    OAuthService, PackageService, PredictionService, SecretsService, SettingsService, Terminals,
+    ThreadService, TriggerService, VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -58,6 +58,7 @@ mod predictions;
 mod rate;
 mod requests;
 mod runs;
+mod secrets;
 mod settings;
 mod site;
 mod skills;
@@ -109,6 +110,7 @@ pub(crate) struct App {
     pub(crate) workspaces: WorkspaceService,
     pub(crate) files: FileService,
     pub(crate) settings: SettingsService,
+    pub(crate) secrets: SecretsService,
     pub(crate) machine: MachineService,
     pub(crate) packages: PackageService,
     pub(crate) oauth: OAuthService,
@@ -228,6 +230,8 @@ fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
         .merge(costs::router())
         .merge(workspaces::router())
         .merge(settings::router())
+        .merge(secrets::router())
+        .merge(secrets::admin_router())
         .merge(memory::router())
         .merge(machine::router())
         .merge(skills::router())

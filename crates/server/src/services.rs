@@ -22,6 +22,7 @@ mod providers;
 pub(crate) mod retention;
 mod schemas;
 mod scripts;
+mod secrets;
 mod settings;
 mod site;
 mod skills;
@@ -60,8 +61,7 @@ pub(crate) use logins::{FailedLogins, network_of, now_seconds};
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
 pub(crate) use metrics::{Counted, MetricsError, MetricsService, metrics};
 pub(crate) use oauth::{
-    OAuthError, OAuthProvider, OAuthService, OAuthSettings, SealError, SignInError, SignInReturn,
-    fernet_sealer,
+    OAuthError, OAuthProvider, OAuthService, OAuthSettings, SignInError, SignInReturn,
 };
 pub(crate) use outbox::{ListJobs, TimeText};
 pub(crate) use packages::{BUILT_IN, PackageService};
@@ -70,6 +70,11 @@ pub(crate) use providers::PROVIDERS;
 pub(crate) use retention::Retention;
 pub(crate) use schemas::interface_schemas;
 pub(crate) use scripts::{CHILD_COMMAND, SandboxedScripts};
+pub(crate) use secrets::{
+    AwsSecret, ImportedSecret, KeyFiles, KeyPlaces, MAX_DESCRIPTION, MAX_IMPORT, MAX_SECRET,
+    NewMasterKey, NewSecret, Origin, RunSecrets, Safe, SecretsError, SecretsParts, SecretsService,
+    Seen, in_environment, registered, rotate,
+};
 pub(crate) use settings::{ChangeSettings, Kind, RefusedSetting, SettingsError, SettingsService};
 pub(crate) use site::{Site, SiteFile};
 pub(crate) use skills::Skill;

@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260601_000360_create_settings",
     "20260601_000400_add_run_state",
     "20260601_000500_create_triggers",
+    "20260601_000501_create_secrets",
     "20260601_000502_create_api_keys",
     "20260601_000503_create_oauth_credentials",
 ];

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row};
 use crate::error::During;
 use crate::etag::Etag;
 use crate::ids::check_id;
-use crate::sql::{Values, each_row, first_row};
+use crate::sql::{Values, each_row, execute, first_row};
 use crate::{Store, StoreError};
 
 const KIND: &str = "OAuth credential";
@@ -51,6 +51,48 @@ const SELECT_NEWEST: &str = concat!(
     " FROM nodetool_oauth_credentials WHERE user_id = $1 AND provider = $2 \
      ORDER BY received_at DESC, id DESC LIMIT $3"
 );
+
+const SELECT_SEALED: &str = "SELECT id, user_id, provider, encrypted_access_token, encrypted_refresh_token \
+    FROM nodetool_oauth_credentials ORDER BY id";
+
+const RESEAL: &str = "UPDATE nodetool_oauth_credentials SET encrypted_access_token = $4, \
+    encrypted_refresh_token = $5 WHERE id = $1 AND encrypted_access_token = $2 \
+    AND encrypted_refresh_token IS NOT DISTINCT FROM $3";
+
+/// The sealed tokens of one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedTokens {
+    /// Primary key of the row.
+    pub id: String,
+    /// Owner.
+    pub user_id: String,
+    /// The site.
+    pub provider: String,
+    /// Sealed token for requests.
+    pub access: String,
+    /// Sealed token for the next access token.
+    pub refresh: Option<String>,
+}
+
+/// Gives the tokens of accounts what they are under another key, when nothing has changed since they were read.
+pub(crate) fn reseal(
+    db: &Connection,
+    tokens: &[(SealedTokens, SealedTokens)],
+) -> Result<bool, StoreError> {
+    for (before, after) in tokens {
+        let values: [&dyn rusqlite::ToSql; 5] = [
+            &before.id,
+            &before.access,
+            &before.refresh,
+            &after.access,
+            &after.refresh,
+        ];
+        if execute(db, "store tokens under another key", RESEAL, &values)? != 1 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
 
 /// What a user may do with one account at another site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,6 +190,33 @@ impl OauthCredentialRow {
             })
         };
         columns(row).during("read an OAuth credential")
+    }
+}
+
+impl Store {
+    /// The sealed tokens of every user, for a change of the master key.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn all_sealed_tokens(&self) -> Result<Vec<SealedTokens>, StoreError> {
+        self.read(|db| {
+            let mut rows = Vec::new();
+            each_row(db, "read all tokens", SELECT_SEALED, &[], |row| {
+                let columns = |row: &Row<'_>| {
+                    Ok(SealedTokens {
+                        id: row.get(0)?,
+                        user_id: row.get(1)?,
+                        provider: row.get(2)?,
+                        access: row.get(3)?,
+                        refresh: row.get(4)?,
+                    })
+                };
+                rows.push(columns(row).during("read tokens")?);
+                Ok(true)
+            })?;
+            Ok(rows)
+        })
+        .await
     }
 }
 

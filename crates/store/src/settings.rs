@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use rusqlite::Connection;
+
 use crate::error::During;
 use crate::sql::{each_row, execute};
 use crate::{Store, StoreError};
@@ -24,6 +26,28 @@ pub struct SettingChange {
     pub key: String,
     /// Its value as text.
     pub value: Option<String>,
+}
+
+/// About the size of some changes.
+pub(crate) fn bytes(changes: &[SettingChange]) -> usize {
+    let size =
+        |change: &SettingChange| change.key.len() + change.value.as_ref().map_or(0, String::len);
+    changes.iter().map(size).sum()
+}
+
+/// Stores some settings.
+pub(crate) fn change(
+    db: &Connection,
+    changes: &[SettingChange],
+    updated_at: i64,
+) -> Result<(), StoreError> {
+    for SettingChange { key, value } in changes {
+        match value {
+            Some(value) => execute(db, "store a setting", UPSERT, &[key, value, &updated_at])?,
+            None => execute(db, "forget a setting", DELETE, &[key])?,
+        };
+    }
+    Ok(())
 }
 
 impl Store {
@@ -54,21 +78,8 @@ impl Store {
         changes: Vec<SettingChange>,
         updated_at: i64,
     ) -> Result<(), StoreError> {
-        let size = |change: &SettingChange| {
-            change.key.len() + change.value.as_ref().map_or(0, String::len)
-        };
-        let bytes = changes.iter().map(size).sum();
-        self.write(KIND, bytes, move |db| {
-            for SettingChange { key, value } in &changes {
-                match value {
-                    Some(value) => {
-                        execute(db, "store a setting", UPSERT, &[key, value, &updated_at])?
-                    }
-                    None => execute(db, "forget a setting", DELETE, &[key])?,
-                };
-            }
-            Ok(())
-        })
-        .await
+        let bytes = bytes(&changes);
+        self.write(KIND, bytes, move |db| change(db, &changes, updated_at))
+            .await
     }
 }

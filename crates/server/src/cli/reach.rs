@@ -8,7 +8,7 @@ use anyhow::bail;
 
 use super::client::Client;
 use super::here::{self, Place};
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Keys, Overrides};
 use crate::extensions::Extension;
 
 /// A command was ended by Ctrl-C.
@@ -56,6 +56,8 @@ pub(super) struct Reach {
         value_delimiter = ','
     )]
     allow_hosts: Vec<String>,
+    #[command(flatten)]
+    keys: Keys,
     /// Base of the default data folder
     #[arg(long, global = true, hide = true, env = "XDG_DATA_HOME")]
     xdg_data_home: Option<PathBuf>,
@@ -67,7 +69,9 @@ pub(super) struct Reach {
 impl Reach {
     /// The settings that say where the data folder is.
     pub(super) fn settings(&self) -> anyhow::Result<Config> {
-        Config::load(self.over(Overrides::default()))
+        let mut config = Config::load(self.over(Overrides::default()))?;
+        config.secrets = super::environment::secrets();
+        Ok(config)
     }
 
     /// Settings with those that say where the data folder is.
@@ -78,8 +82,14 @@ impl Reach {
             allow_hosts: self.allow_hosts.clone(),
             xdg_data_home: self.xdg_data_home.clone(),
             home: self.home.clone(),
+            keys: self.keys.clone(),
             ..settings
         }
+    }
+
+    /// Whether a server is named, so that the data folder is not this machine's.
+    pub(super) fn names_server(&self) -> bool {
+        self.api_url.as_deref().is_some_and(|url| !url.is_empty())
     }
 
     /// Does the work of a command with a client of the server.

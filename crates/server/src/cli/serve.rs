@@ -22,9 +22,10 @@ use crate::services::{
     Accounts, AssetService, AutosaveSettings, Changes, ExampleService, FailedLogins, Feeds,
     FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService,
     MetricsService, OAuthService, OAuthSettings, PackageService, PredictionService, Recovery,
-    Retention, SettingsService, Shelving, Site, TerminalSettings, Terminals, ThreadService,
-    TriggerService, TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
-    WorkspaceService, fernet_sealer, is_passed_to_shells, retention, saves,
+    Retention, Safe, SecretsParts, SecretsService, SettingsService, Shelving, Site,
+    TerminalSettings, Terminals, ThreadService, TriggerService, TriggerServiceParts,
+    VersionService, Windows, WorkflowService, WorkspaceRules, WorkspaceService,
+    is_passed_to_shells, retention, saves,
 };
 use crate::surfaces::{self, Choices, Families};
 use crate::telemetry;
@@ -267,7 +268,32 @@ pub(super) fn house(
     let workflows =
         WorkflowService::new(store.clone(), registry.clone(), changes.clone()).telling(saves);
     let production = config.environment == Environment::Production;
-    let settings = SettingsService::new(store.clone(), production);
+    let places = config.keys.places(config.config_dir.as_deref());
+    let safe = Safe::new(store.clone(), places);
+    let oauth = OAuthService::new(
+        store.clone(),
+        safe.clone(),
+        changes.clone(),
+        OAuthSettings {
+            hf_client_id: config.hf_client_id.clone(),
+            github_client_id: config.github_client_id.clone(),
+            github_client_secret: config.github_client_secret.clone(),
+            hf_url: config.hf_oauth_url.clone(),
+            github_url: config.github_oauth_url.clone(),
+            github_api_url: config.github_api_url.clone(),
+            api_url: config.api_url.clone(),
+        },
+    )
+    .context("cannot set up connections to other sites")?;
+    let secrets = SecretsService::new(SecretsParts {
+        store: store.clone(),
+        changes: changes.clone(),
+        safe,
+        environment: config.secrets.clone(),
+        shared: config.mode != Mode::Public,
+        accounts: Some(Arc::new(oauth.clone())),
+    });
+    let settings = SettingsService::new(store.clone(), production, secrets.clone());
     let skills = [".claude/skills", ".codex/skills"];
     let skills = skills
         .iter()
@@ -282,6 +308,7 @@ pub(super) fn house(
         store: store.clone(),
         workflows: workflows.clone(),
         services: node_services.build()?,
+        secrets: secrets.clone(),
         assets: assets.clone(),
         workspace: config.workspace(),
         changes: changes.clone(),
@@ -336,21 +363,6 @@ pub(super) fn house(
         max_message: config.ws_max_message_bytes,
         downloads: (!production).then(|| downloads.clone()),
     });
-    let oauth = OAuthService::new(
-        store.clone(),
-        fernet_sealer(config.secrets_master_key.clone()),
-        changes.clone(),
-        OAuthSettings {
-            hf_client_id: config.hf_client_id.clone(),
-            github_client_id: config.github_client_id.clone(),
-            github_client_secret: config.github_client_secret.clone(),
-            hf_url: config.hf_oauth_url.clone(),
-            github_url: config.github_oauth_url.clone(),
-            github_api_url: config.github_api_url.clone(),
-            api_url: config.api_url.clone(),
-        },
-    )
-    .context("cannot set up connections to other sites")?;
     let terminals = Terminals::new(TerminalSettings {
         enabled: config.enable_terminal && !production,
         enforced: config.auth_provider.enforced(),
@@ -380,6 +392,7 @@ pub(super) fn house(
         files: FileService::new(config.file_roots.clone(), config.upload_limit),
         machine,
         settings,
+        secrets,
         packages: PackageService::new(registry),
         library: downloads.library(),
         downloads: downloads.clone(),

@@ -13,9 +13,7 @@ use utoipa_axum::routes;
 use super::approvals::{escaped, page};
 use super::extract::Query;
 use super::{ApiError, AppState, Refusal, json};
-use crate::services::{
-    Caller, OAuthError, OAuthProvider, SealError, SignInError, SignInReturn, TimeText,
-};
+use crate::services::{Caller, OAuthError, OAuthProvider, SignInError, SignInReturn, TimeText};
 
 /// Characters of a text of a site that are shown.
 const SHOWN: usize = 500;
@@ -89,10 +87,8 @@ impl IntoResponse for OAuthError {
                 let status = status.and_then(|status| StatusCode::from_u16(status).ok());
                 refusal(status.unwrap_or(StatusCode::BAD_GATEWAY), "api_error", text)
             }
-            OAuthError::Sealed(SealError::NoKey) => plain(StatusCode::INTERNAL_SERVER_ERROR),
-            OAuthError::Sealed(SealError::Unreadable) => plain(StatusCode::CONFLICT),
-            OAuthError::Sealed(SealError::NoRandomness | SealError::Interrupted)
-            | OAuthError::NoRandomness => {
+            OAuthError::Sealed(e) => ApiError::from(e).into_response(),
+            OAuthError::NoRandomness => {
                 ApiError::internal("an account cannot be used", &self).into_response()
             }
             OAuthError::Store(e) => ApiError::from(e).into_response(),

@@ -1,4 +1,4 @@
-//! Settings people choose in the editor (HTTP spec 6.12). Secrets cannot be stored yet.
+//! Settings people choose in the editor (HTTP spec 6.12).
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,16 +12,11 @@ use utoipa_axum::routes;
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody};
 use super::{ApiError, AppState, Refusal, json};
-use crate::services::{BUILT_IN, ChangeSettings, Kind, RefusedSetting, SettingsError};
-
-/// Why no secret is taken.
-const NO_SECRETS: &str = "Secrets cannot be stored: this server does not encrypt them at rest yet. Set them in its environment";
+use crate::sensitive::Sensitive;
+use crate::services::{BUILT_IN, Caller, ChangeSettings, Kind, RefusedSetting, SettingsError};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(get_settings, update_settings))
-        .routes(routes!(list_secrets))
-        .routes(routes!(get_secret, update_secret, delete_secret))
+    OpenApiRouter::new().routes(routes!(get_settings, update_settings))
 }
 
 impl From<SettingsError> for ApiError {
@@ -39,14 +34,10 @@ impl From<SettingsError> for ApiError {
                 };
                 ApiError::invalid(faults.iter().map(error).collect())
             }
-            SettingsError::NoSecrets => no_secrets(),
+            SettingsError::Secrets(e) => e.into(),
             SettingsError::Store(e) => e.into(),
         }
     }
-}
-
-fn no_secrets() -> ApiError {
-    ApiError::new(StatusCode::NOT_IMPLEMENTED, NO_SECRETS)
 }
 
 /// A registered setting or secret.
@@ -72,7 +63,7 @@ struct SettingList {
 struct UpdateSettings {
     /// New values by name; null goes back to the default.
     settings: serde_json::Map<String, serde_json::Value>,
-    /// Values made only of `*`, which leave a secret as it is.
+    /// New values by name; null and values made only of `*` leave a secret as it is.
     secrets: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -81,11 +72,11 @@ struct SettingsChanged {
     message: &'static str,
 }
 
-/// Every registered setting with its value, and every registered secret without.
+/// Every registered setting with its value, and every registered secret with `****` if there is a value for it.
 #[utoipa::path(get, path = "/api/settings", tag = "settings",
     responses((status = 200, body = SettingList), (status = 403, body = Refusal)))]
-async fn get_settings(State(app): State<AppState>) -> Result<Response, ApiError> {
-    let settings = app.settings.list().await?;
+async fn get_settings(State(app): State<AppState>, caller: Caller) -> Result<Response, ApiError> {
+    let settings = app.settings.list(&caller).await?;
     let shown = settings.into_iter().map(|(setting, value)| SettingBody {
         package_name: BUILT_IN,
         env_var: setting.key,
@@ -103,15 +94,17 @@ async fn get_settings(State(app): State<AppState>) -> Result<Response, ApiError>
     }))
 }
 
-/// Stores registered settings, all or none. Secrets that are not masked by `*` are refused.
+/// Stores registered settings and secrets, all or none.
 #[utoipa::path(put, path = "/api/settings", tag = "settings", request_body = UpdateSettings,
     responses((status = 200, body = SettingsChanged), (status = 400, body = Refusal), (status = 403, body = Refusal),
-        (status = 413, body = Refusal), (status = 422, body = Refusal), (status = 501, body = Refusal)))]
+        (status = 413, body = Refusal), (status = 409, body = Refusal),
+        (status = 422, body = Refusal), (status = 503, body = Refusal)))]
 async fn update_settings(
     State(app): State<AppState>,
+    caller: Caller,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    app.settings.change(read_change(body)?).await?;
+    app.settings.change(&caller, read_change(body)?).await?;
     Ok(json(&SettingsChanged {
         message: "Settings updated successfully",
     }))
@@ -133,7 +126,10 @@ fn read_change(body: JsonBody) -> Result<ChangeSettings, ApiError> {
     };
     let change = ChangeSettings {
         settings: read("settings"),
-        secrets: read("secrets"),
+        secrets: read("secrets")
+            .into_iter()
+            .map(|(key, value)| (key, value.map(Sensitive::new)))
+            .collect(),
     };
     f.finish()?;
     Ok(change)
@@ -161,31 +157,4 @@ fn texts(place: &str, map: Map) -> (Texts, Vec<FieldError>) {
         values.push((key.to_string(), text));
     }
     (values, faults)
-}
-
-/// Would list secrets; this server cannot store any yet.
-#[utoipa::path(get, path = "/api/settings/secrets", tag = "settings", responses((status = 501, body = Refusal)))]
-async fn list_secrets() -> ApiError {
-    no_secrets()
-}
-
-/// Would show a secret; this server cannot store any yet.
-#[utoipa::path(get, path = "/api/settings/secrets/{key}", tag = "settings", params(("key" = String, Path)),
-    responses((status = 501, body = Refusal)))]
-async fn get_secret() -> ApiError {
-    no_secrets()
-}
-
-/// Would store a secret; this server cannot store any yet.
-#[utoipa::path(put, path = "/api/settings/secrets/{key}", tag = "settings", params(("key" = String, Path)),
-    responses((status = 501, body = Refusal)))]
-async fn update_secret() -> ApiError {
-    no_secrets()
-}
-
-/// Would delete a secret; this server cannot store any yet.
-#[utoipa::path(delete, path = "/api/settings/secrets/{key}", tag = "settings", params(("key" = String, Path)),
-    responses((status = 501, body = Refusal)))]
-async fn delete_secret() -> ApiError {
-    no_secrets()
 }

@@ -14,7 +14,7 @@ use nodetool_engine::{
     tell_rejection,
 };
 use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
-use nodetool_sdk::services::Services;
+use nodetool_sdk::services::{Secrets, Services};
 use nodetool_sdk::{EventSink, RunCx, Variables};
 use nodetool_store::{
     Expected, FinishJob, JobFilter, JobRow, NewJob, Page, Store, StoreError, new_id, now_micros,
@@ -26,12 +26,13 @@ use tracing::Instrument;
 
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
-    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, WorkflowError,
-    WorkflowService,
+    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, RunSecrets,
+    SecretsService, Seen, WorkflowError, WorkflowService,
 };
 use crate::telemetry;
 use attempt::{Attempt, Command};
 use detached::Detached;
+use discretion::{Discreet, DiscreetJournal};
 use journal::JobJournal;
 use nested::{Nests, WorkflowsInside};
 use queue::{Ask, Queue, Seat};
@@ -39,6 +40,7 @@ use queue::{Ask, Queue, Seat};
 mod approval;
 mod attempt;
 mod detached;
+mod discretion;
 mod journal;
 mod nested;
 mod queue;
@@ -152,6 +154,7 @@ pub(crate) struct JobServiceParts {
     pub(crate) store: Store,
     pub(crate) workflows: WorkflowService,
     pub(crate) services: Services,
+    pub(crate) secrets: SecretsService,
     pub(crate) assets: AssetService,
     pub(crate) workspace: std::path::PathBuf,
     pub(crate) changes: Changes,
@@ -164,6 +167,7 @@ struct Inner {
     store: Store,
     workflows: WorkflowService,
     services: Services,
+    secrets: SecretsService,
     assets: AssetService,
     workspace: std::path::PathBuf,
     changes: Changes,
@@ -223,6 +227,7 @@ impl JobService {
                 store: parts.store,
                 workflows: parts.workflows,
                 services,
+                secrets: parts.secrets,
                 assets: parts.assets,
                 workspace: parts.workspace,
                 changes: parts.changes,
@@ -675,15 +680,23 @@ impl Inner {
         job
     }
 
-    /// A run of a job: journaled, so that it can be taken up again, and with what an earlier attempt left behind.
+    /// A run of a job: journaled, so that it can be taken up again, and with what an earlier attempt left behind. It
+    /// knows which secrets it has read, and tells none of them.
     async fn runner(
         &self,
         start: &mut StartRun,
         job_id: Arc<str>,
         events: Arc<dyn EventSink>,
         journal: Option<(Arc<JobJournal>, Option<Resume>)>,
-    ) -> (Option<Runner>, Arc<RunCx>) {
+    ) -> (Option<Runner>, Arc<RunCx>, Arc<Seen>) {
         let (journal, resume) = journal.map_or((None, None), |(j, r)| (Some(j), r));
+        let seen = Arc::<Seen>::default();
+        let secrets = RunSecrets::new(
+            self.secrets.clone(),
+            start.caller.user_id.as_str().into(),
+            seen.clone(),
+        );
+        let events = Arc::new(Discreet::new(events, seen.clone()));
         let options = RunOptions {
             params: std::mem::take(&mut start.params),
             assets: start.assets,
@@ -691,11 +704,15 @@ impl Inner {
             trigger_event: start.trigger_event.take(),
             // An input that waits for values nobody can push would hold the run for ever.
             pushes: start.pushes,
-            journal: journal.map(|j| j as Arc<dyn Journal>),
+            journal: journal
+                .map(|j| Arc::new(DiscreetJournal::new(j, seen.clone())) as Arc<dyn Journal>),
             resume,
             ..RunOptions::default()
         };
-        self.runner_with(start, job_id, events, 0, options).await
+        let (runner, cx) = self
+            .runner_with(start, job_id, events, 0, Arc::new(secrets), options)
+            .await;
+        (runner, cx, seen)
     }
 
     async fn runner_with(
@@ -704,10 +721,12 @@ impl Inner {
         job_id: Arc<str>,
         events: Arc<dyn EventSink>,
         depth: u32,
+        secrets: Arc<dyn Secrets>,
         options: RunOptions,
     ) -> (Option<Runner>, Arc<RunCx>) {
         let workflow_id = start.workflow.id.clone();
         let mut services = self.services.clone();
+        services.secrets = secrets;
         services.assets = self.assets.of_run(AssetOrigin {
             caller: start.caller.clone(),
             workflow_id: Some(workflow_id.clone()).filter(|id| !id.is_empty()),

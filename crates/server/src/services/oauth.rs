@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nodetool_sdk::BoxFuture;
 use nodetool_store::{
     MAX_OAUTH_ACCOUNTS, OauthCredentialRow, OauthTokens, Store, StoreError, new_id, now_micros,
 };
@@ -17,17 +18,16 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::changes::{Changes, Happened};
+use super::secrets::{AccountTokens, Safe, SecretsError};
 use crate::sensitive::Sensitive;
 
 mod error;
 mod pending;
-mod sealer;
 mod site;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use error::{OAuthError, SignInError};
-pub(crate) use sealer::{SealError, Sealer, fernet_sealer};
 
 use pending::{Pending, Pendings};
 use site::{Granted, Site};
@@ -108,7 +108,7 @@ pub(crate) struct OAuthService(Arc<Shared>);
 
 struct Shared {
     store: Store,
-    sealer: Sealer,
+    safe: Safe,
     changes: Changes,
     settings: OAuthSettings,
     site: Site,
@@ -123,14 +123,14 @@ impl OAuthService {
     /// When connections to the sites cannot be encrypted.
     pub(crate) fn new(
         store: Store,
-        sealer: Sealer,
+        safe: Safe,
         changes: Changes,
         settings: OAuthSettings,
     ) -> Result<Self, crate::outbound::OutboundError> {
         Ok(OAuthService(Arc::new(Shared {
             site: Site::new(&settings)?,
             store,
-            sealer,
+            safe,
             changes,
             settings,
             pendings: Pendings::default(),
@@ -268,7 +268,7 @@ impl OAuthService {
         user_id: &str,
         provider: OAuthProvider,
         granted: Granted,
-    ) -> Result<OauthCredentialRow, SealError> {
+    ) -> Result<OauthCredentialRow, SecretsError> {
         let tokens = self.sealed(user_id, granted).await?;
         Ok(OauthCredentialRow {
             id: new_id(),
@@ -287,12 +287,12 @@ impl OAuthService {
         })
     }
 
-    async fn sealed(&self, user_id: &str, granted: Granted) -> Result<OauthTokens, SealError> {
+    async fn sealed(&self, user_id: &str, granted: Granted) -> Result<OauthTokens, SecretsError> {
         let now = now_micros();
         let seconds = granted.expires_in.map(|s| s.clamp(0, LONGEST_SECONDS));
-        let access = self.0.sealer.seal(user_id, granted.access_token).await?;
+        let access = self.0.safe.seal(user_id, granted.access_token).await?;
         let refresh = match granted.refresh_token {
-            Some(token) => Some(self.0.sealer.seal(user_id, token).await?),
+            Some(token) => Some(self.0.safe.seal(user_id, token).await?),
             None => None,
         };
         Ok(OauthTokens {
@@ -352,7 +352,7 @@ impl OAuthService {
         }
         let sealed = row.encrypted_refresh_token.clone();
         let sealed = sealed.ok_or(OAuthError::NoRefreshToken)?;
-        let token = self.0.sealer.open(&row.user_id, sealed).await?;
+        let token = self.0.safe.open(&row.user_id, &sealed).await?;
         let form = [
             ("grant_type", "refresh_token"),
             ("refresh_token", token.expose()),
@@ -380,7 +380,7 @@ impl OAuthService {
             row
         };
         let sealed = row.encrypted_access_token;
-        Ok(self.0.sealer.open(&row.user_id, sealed).await?)
+        Ok(self.0.safe.open(&row.user_id, &sealed).await?)
     }
 
     /// What a site says of one of the user's accounts there.
@@ -399,21 +399,6 @@ impl OAuthService {
             .map_err(OAuthError::of_profile)
     }
 
-    /// The token a user's newest Hugging Face account serves with as `HF_TOKEN`; nothing when there is none that works.
-    #[allow(
-        dead_code,
-        reason = "for whoever looks up HF_TOKEN on behalf of a user"
-    )]
-    pub(crate) async fn hf_token(&self, user_id: &str) -> Option<String> {
-        match self.newest_token(user_id).await {
-            Ok(token) => token.map(|token| token.expose().to_owned()),
-            Err(e) => {
-                tracing::warn!(user.id = %user_id, error = %e, "the Hugging Face account of a user gives no token");
-                None
-            }
-        }
-    }
-
     async fn newest_token(&self, user_id: &str) -> Result<Option<Sensitive>, OAuthError> {
         for provider in [OAuthProvider::HuggingFace.as_str(), HUGGING_FACE_OF_OLD] {
             let rows = self.0.store.list_oauth_credentials(user_id, provider, 1);
@@ -427,6 +412,20 @@ impl OAuthService {
             return self.access_token(row).await.map(Some);
         }
         Ok(None)
+    }
+}
+
+impl AccountTokens for OAuthService {
+    fn newest<'a>(&'a self, user_id: &'a str) -> BoxFuture<'a, Option<Sensitive>> {
+        Box::pin(async move {
+            match self.newest_token(user_id).await {
+                Ok(token) => token,
+                Err(e) => {
+                    tracing::warn!(user.id = %user_id, error = %e, "the Hugging Face account of a user gives no token");
+                    None
+                }
+            }
+        })
     }
 }
 

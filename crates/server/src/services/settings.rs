@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use nodetool_store::{SettingChange, Store, StoreError, now_micros};
+use nodetool_store::{SettingChange, Store, StoreError};
+
+use super::secrets::value_fault;
+use super::{Caller, NewSecret, SecretsError, SecretsService};
+use crate::sensitive::Sensitive;
+
+/// What is shown in place of the value of a secret.
+const SHOWN: &str = "****";
 
 /// Longest value in bytes.
 const MAX_VALUE: usize = 4096;
@@ -119,8 +126,8 @@ pub(crate) enum SettingsError {
     Production,
     #[error("some settings cannot take these values")]
     Refused(Vec<RefusedSetting>),
-    #[error("secrets cannot be stored")]
-    NoSecrets,
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -134,11 +141,11 @@ pub(crate) struct RefusedSetting {
     pub(crate) reason: String,
 }
 
-/// New values as texts; `None` goes back to the default.
+/// New values as texts; `None` goes back to the default, and leaves a secret as it is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ChangeSettings {
     pub(crate) settings: Vec<(String, Option<String>)>,
-    pub(crate) secrets: Vec<(String, Option<String>)>,
+    pub(crate) secrets: Vec<(String, Option<Sensitive>)>,
 }
 
 /// The one owner of setting rows in this process.
@@ -146,11 +153,16 @@ pub(crate) struct ChangeSettings {
 pub(crate) struct SettingsService {
     store: Store,
     production: bool,
+    secrets: SecretsService,
 }
 
 impl SettingsService {
-    pub(crate) fn new(store: Store, production: bool) -> Self {
-        SettingsService { store, production }
+    pub(crate) fn new(store: Store, production: bool, secrets: SecretsService) -> Self {
+        SettingsService {
+            store,
+            production,
+            secrets,
+        }
     }
 
     /// The value of one setting: the stored one, else the default.
@@ -160,14 +172,20 @@ impl SettingsService {
         Ok(stored.or_else(|| default?.default.map(str::to_owned)))
     }
 
-    /// Every registered setting with its value: the stored one, else the default. Secrets have none that is shown.
-    pub(crate) async fn list(&self) -> Result<Vec<(Setting, Option<String>)>, SettingsError> {
+    /// Every registered setting with its value: the stored one, else the default. Of secrets it only shows whether the
+    /// caller has a value for them.
+    pub(crate) async fn list(
+        &self,
+        caller: &Caller,
+    ) -> Result<Vec<(Setting, Option<String>)>, SettingsError> {
         if self.production {
             return Err(SettingsError::Production);
         }
         let stored: BTreeMap<String, String> = self.store.settings().await?;
+        let configured = self.secrets.configured(&caller.user_id).await?;
         let value = |setting: &Setting| match setting.kind {
-            Kind::Secret | Kind::Fixed => None,
+            Kind::Secret => configured(setting.key).then(|| SHOWN.to_owned()),
+            Kind::Fixed => None,
             _ => stored
                 .get(setting.key)
                 .cloned()
@@ -177,34 +195,45 @@ impl SettingsService {
     }
 
     /// Stores all of the new values or none of them.
-    pub(crate) async fn change(&self, change: ChangeSettings) -> Result<(), SettingsError> {
+    pub(crate) async fn change(
+        &self,
+        caller: &Caller,
+        change: ChangeSettings,
+    ) -> Result<(), SettingsError> {
         if self.production {
             return Err(SettingsError::Production);
         }
         let settings = change.settings.iter();
         let settings = settings.filter_map(|(key, value)| refused(key, value.as_deref(), false));
         let secrets = change.secrets.iter();
-        let secrets = secrets.filter_map(|(key, value)| refused(key, value.as_deref(), true));
+        let secrets = secrets
+            .filter_map(|(key, value)| refused(key, value.as_ref().map(Sensitive::expose), true));
         let faults: Vec<_> = settings.chain(secrets).collect();
         if !faults.is_empty() {
             return Err(SettingsError::Refused(faults));
-        }
-        // What the editor shows in place of a secret comes back unchanged.
-        let masked = |value: &Option<String>| {
-            value
-                .as_ref()
-                .is_none_or(|value| value.chars().all(|c| c == '*'))
-        };
-        if !change.secrets.iter().all(|(_, value)| masked(value)) {
-            return Err(SettingsError::NoSecrets);
         }
         let changes = change
             .settings
             .into_iter()
             .map(|(key, value)| SettingChange { key, value });
-        let changed = self.store.change_settings(changes.collect(), now_micros());
-        Ok(changed.await?)
+        // What the editor shows in place of a secret comes back unchanged.
+        let secrets = change.secrets.into_iter().filter_map(|(key, value)| {
+            Some(NewSecret {
+                key,
+                value: value.filter(|value| !is_masked(value.expose()))?,
+                description: None,
+            })
+        });
+        let changes = changes.collect();
+        let stored = self.secrets.put_all(caller, changes, secrets.collect());
+        stored.await?;
+        Ok(())
     }
+}
+
+/// Whether a value is what is shown in place of a secret.
+fn is_masked(value: &str) -> bool {
+    value.chars().all(|c| c == '*')
 }
 
 fn refused(key: &str, value: Option<&str>, secret: bool) -> Option<RefusedSetting> {
@@ -212,7 +241,7 @@ fn refused(key: &str, value: Option<&str>, secret: bool) -> Option<RefusedSettin
     let reason = match registered.map(|s| s.kind) {
         None => "is not a registered setting".to_owned(),
         Some(Kind::Secret) if !secret => "is a secret".to_owned(),
-        Some(Kind::Secret) => return None,
+        Some(Kind::Secret) => value_fault(value.filter(|value| !is_masked(value))?)?,
         Some(_) if secret => "is no secret".to_owned(),
         Some(Kind::Fixed) => "is set in the environment of the server only".to_owned(),
         Some(kind) => kind.fault(value?)?,

@@ -13,6 +13,7 @@ mod nodes;
 mod process;
 mod reach;
 mod run;
+mod secrets;
 mod users;
 mod validate;
 mod workflows;

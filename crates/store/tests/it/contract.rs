@@ -10,6 +10,7 @@ mod predictions;
 mod recovery;
 mod retention;
 mod rules;
+mod secrets;
 mod settings;
 mod triggers;
 mod versions;
@@ -140,6 +141,13 @@ contract! {
         an_account_has_one_row_for_each_user,
         the_newest_credentials_come_first,
         fresh_tokens_keep_what_they_do_not_bring,
+    secrets:
+        a_secret_reads_back_and_is_its_users_alone,
+        a_secret_that_is_stored_again_keeps_its_id_and_description,
+        secrets_of_two_keys_never_mix,
+        the_key_is_forgotten_with_the_last_secret,
+        settings_and_secrets_are_stored_together_or_not_at_all,
+        all_secrets_get_another_key_or_none,
     ;
     triggers:
         a_schedule_reads_back_and_goes_with_its_node,

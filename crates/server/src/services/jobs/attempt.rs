@@ -266,7 +266,7 @@ impl Attempt {
     async fn run(&mut self) -> Over {
         let (feed, live, journal) = (self.feed.clone(), self.live.clone(), self.journal.clone());
         let resumed = self.resume.is_some();
-        let (runner, cx) = self
+        let (runner, cx, seen) = self
             .inner
             .runner(
                 &mut self.start,
@@ -292,7 +292,7 @@ impl Attempt {
             pause = Pause::Asked;
         }
         let noted = Instant::now() + START_NOTED;
-        let outcome = loop {
+        let mut outcome = loop {
             tokio::select! {
                 biased;
                 outcome = &mut run => break outcome,
@@ -327,6 +327,7 @@ impl Attempt {
                 }
             }
         };
+        seen.hide_outcome(&mut outcome);
         if let Some(error) = &outcome.error {
             feed.emit(JobEvent::Error {
                 message: error.clone(),

@@ -118,8 +118,10 @@ impl Workflows for WorkflowsInside {
                 ..RunOptions::default()
             };
             let job_id = cx.run.job_id.clone();
+            // What it reads of them, the outer run keeps to itself.
+            let secrets = cx.run.services.secrets.clone();
             let (runner, run_cx) = inner
-                .runner_with(&start, job_id, sink, depth, options)
+                .runner_with(&start, job_id, sink, depth, secrets, options)
                 .await;
             let outcome = super::execute(runner, &start.workflow, &run_cx).await;
             if let Some(error) = outcome.error {

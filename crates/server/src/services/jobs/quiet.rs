@@ -26,7 +26,7 @@ impl Inner {
         let graph = start.workflow.graph.clone();
         let journal = JobJournal::new(self.store.clone(), id.as_str().into(), graph, self.steady);
         let journal = Arc::new(journal);
-        let (runner, cx) = self
+        let (runner, cx, seen) = self
             .runner(
                 &mut start,
                 id.as_str().into(),
@@ -64,7 +64,7 @@ impl Inner {
         }
         let run = telemetry::of_job(execute(runner, &start.workflow, &cx), &cx.job_id);
         tokio::pin!(run);
-        let outcome = tokio::select! {
+        let mut outcome = tokio::select! {
             biased;
             outcome = &mut run => outcome,
             () = tokio::time::sleep(QUICK) => {
@@ -74,6 +74,7 @@ impl Inner {
                 journal.keep_while(run).await
             }
         };
+        seen.hide_outcome(&mut outcome);
         if let Some((node, _, state)) = &outcome.suspended {
             if let Some(job) = job.take() {
                 self.store.add_job(job).await?;

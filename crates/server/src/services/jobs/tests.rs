@@ -6,6 +6,7 @@ use super::journal::left_behind;
 use super::*;
 use crate::node_services;
 use crate::services::feeds::Taken;
+use crate::services::{KeyPlaces, SecretsParts};
 
 /// A process over a store.
 fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
@@ -17,6 +18,14 @@ fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
         assets: AssetService::open(store.clone(), &assets, changes.clone(), 1 << 20).unwrap(),
         workflows: WorkflowService::new(store.clone(), registry, changes.clone()),
         services: Services::none(),
+        secrets: SecretsService::new(SecretsParts {
+            store: store.clone(),
+            changes: changes.clone(),
+            places: KeyPlaces::default(),
+            environment: std::collections::BTreeMap::new(),
+            shared: true,
+            accounts: None,
+        }),
         workspace: folder.path().join("workspace"),
         changes,
         feeds: Feeds::default(),

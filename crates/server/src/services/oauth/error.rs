@@ -3,8 +3,8 @@
 use nodetool_store::StoreError;
 
 use super::OAuthProvider;
-use super::sealer::SealError;
 use super::site::SiteError;
+use crate::services::SecretsError;
 
 /// Why a request about accounts cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub(crate) enum OAuthError {
     #[error("The system gives no random numbers")]
     NoRandomness,
     #[error(transparent)]
-    Sealed(#[from] SealError),
+    Sealed(#[from] SecretsError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -93,9 +93,9 @@ impl SignInError {
         }
     }
 
-    pub(super) fn of_seal(e: SealError) -> Self {
+    pub(super) fn of_seal(e: SecretsError) -> Self {
         match e {
-            SealError::NoKey => SignInError::Configuration(e.to_string()),
+            SecretsError::Key(_) => SignInError::Configuration(e.to_string()),
             e => SignInError::Internal(e.to_string()),
         }
     }

@@ -7,9 +7,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::{OAuthService, OAuthSettings, fernet_sealer};
+use super::{OAuthService, OAuthSettings};
 use crate::sensitive::Sensitive;
 use crate::services::Changes;
+use crate::services::{KeyPlaces, Safe};
 
 /// A site that gives one fresh token for the refresh token `good`.
 async fn site(tasks: &mut JoinSet<()>) -> String {
@@ -38,8 +39,12 @@ fn service(store: &Store, hf_url: String) -> OAuthService {
         github_api_url: String::new(),
         api_url: String::new(),
     };
-    let sealer = fernet_sealer(Some(Sensitive::new("master")));
-    OAuthService::new(store.clone(), sealer, Changes::default(), settings).unwrap()
+    let places = KeyPlaces {
+        given: Some(Sensitive::new("master")),
+        ..KeyPlaces::default()
+    };
+    let safe = Safe::new(store.clone(), places);
+    OAuthService::new(store.clone(), safe, Changes::default(), settings).unwrap()
 }
 
 /// Stores an account whose tokens came and end so many seconds from now.
@@ -50,7 +55,7 @@ async fn account(
     (came, ends): (i64, Option<i64>),
 ) {
     let seal = async |token: &str| {
-        let sealed = service.0.sealer.seal(user, Sensitive::new(token)).await;
+        let sealed = service.0.safe.seal(user, Sensitive::new(token)).await;
         sealed.unwrap()
     };
     let at = |seconds: i64| now_micros() + seconds * 1_000_000;

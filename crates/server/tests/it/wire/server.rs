@@ -55,7 +55,18 @@ impl TestServer {
 
     /// A server over a path within a folder.
     pub(crate) fn start_at(path: &Path, folder: Arc<TempDir>, arguments: &[&str]) -> Self {
+        Self::start_there(&[], path, folder, arguments)
+    }
+
+    /// A server with an environment over a path within a folder.
+    pub(crate) fn start_there(
+        environment: &[(&str, &str)],
+        path: &Path,
+        folder: Arc<TempDir>,
+        arguments: &[&str],
+    ) -> Self {
         let mut command = program();
+        command.envs(environment.iter().copied());
         command.args(["serve", "--port", "0", "--data-dir"]);
         command.arg(path).args(arguments);
         Self::spawn(command, folder)
@@ -64,11 +75,8 @@ impl TestServer {
     /// A server with an environment and more arguments.
     pub(crate) fn start_in(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let folder = folder();
-        let mut command = program();
-        command.args(["serve", "--port", "0", "--data-dir"]);
-        command.arg(folder.path()).args(arguments);
-        command.envs(environment.iter().copied());
-        Self::spawn(command, folder)
+        let path = folder.path().to_owned();
+        Self::start_there(environment, &path, folder, arguments)
     }
 
     /// The server a command starts, once it listens.
@@ -123,6 +131,16 @@ impl TestServer {
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until it has logged a text.
+    pub(crate) async fn logs(&self, text: &str) {
+        within(text, async {
+            while !self.log().contains(text) {
+                pace().await;
+            }
+        })
+        .await;
     }
 
     /// Resident memory in bytes.

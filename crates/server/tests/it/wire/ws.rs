@@ -10,4 +10,5 @@ mod lookups;
 mod news;
 mod queue;
 mod reconnect;
+mod secrets;
 mod terminal;

@@ -1,0 +1,18 @@
+//! Secrets in the environment of the process: the registered ones, read once.
+
+use std::collections::BTreeMap;
+
+use crate::sensitive::Sensitive;
+use crate::services::in_environment;
+
+/// The registered secrets that the environment has a value for.
+pub(super) fn secrets() -> BTreeMap<String, Sensitive> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where secrets of the environment are read, before anything runs"
+    )]
+    let value = |key: &str| std::env::var(key).ok().filter(|value| !value.is_empty());
+    in_environment()
+        .filter_map(|key| Some((key.to_owned(), Sensitive::new(value(key)?))))
+        .collect()
+}
