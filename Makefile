@@ -38,6 +38,8 @@ test: ## Run every test: unit, integration, documentation, those of the checks, 
 	else set -x; \
 	    $(CARGO) test --workspace --lib --bins --tests $(LOCKED); \
 	fi
+# The tests that need a service that speaks S3, with one.
+	CARGO="$(CARGO)" python3 -B ci/s3.py "$(TARGET)" $(LOCKED)
 	python3 -B ci/fuzz_api.py "$(TARGET)"
 # Dockerfile, compose file and systemd unit, with the commands in them.
 	python3 -B ci/deploy.py "$(TARGET)"

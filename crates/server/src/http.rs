@@ -22,6 +22,7 @@ use crate::services::{
 use crate::surfaces::Families;
 use crate::ws::Sockets;
 
+mod admin;
 mod approvals;
 mod apps;
 mod assets;
@@ -206,7 +207,13 @@ fn routes(families: &Families, mode: Mode, production: bool) -> OpenApiRouter<Ap
             .merge(runs::worker_router());
     }
     if families.deploy_admin {
-        routes = routes.merge(model_admin::router());
+        routes = routes
+            .merge(model_admin::router())
+            .merge(admin::router())
+            .merge(unavailable::admin_router());
+    }
+    if families.deploy_storage {
+        routes = routes.merge(storage::deploy_router());
     }
     if families.deploy_collections {
         routes = routes.merge(unavailable::collections_router());

@@ -37,10 +37,9 @@ mod workflows;
 mod workspaces;
 
 pub(crate) use accounts::{Caller, OWNER};
-pub(crate) use assets::content_types;
 pub(crate) use assets::{
-    AssetError, AssetOrigin, AssetService, Bucket, ChangeAsset, CreateAsset, ScratchAssets,
-    THUMBNAIL, Thumbnail,
+    AssetError, AssetOrigin, AssetService, Bucket, Buckets, ChangeAsset, CreateAsset, Incoming,
+    Reach, ScratchAssets, THUMBNAIL, Thumbnail, content_types, thumbnail_name,
 };
 pub(crate) use auth::{
     Accounts, HOLDS, KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey, NewToken, Record, Refused,
@@ -89,7 +88,9 @@ pub(crate) use triggers::{
 };
 pub(crate) use versions::{Autosave, AutosaveSettings, SaveType, VersionError, VersionService};
 pub(crate) use windows::{Standing, Windows};
-pub(crate) use workflows::{Loaded, SaveWorkflow, WorkflowError, WorkflowService, read_graph};
+pub(crate) use workflows::{
+    Loaded, SaveWorkflow, WorkflowError, WorkflowService, read_graph, to_json,
+};
 pub(crate) use workspaces::{
     SaveWorkspace, Workspace, WorkspaceError, WorkspaceRules, WorkspaceService,
 };

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 
-use crate::config::{AuthProvider, Config, Mode};
+use crate::config::{AuthProvider, Config, Environment, Mode};
 
 macro_rules! families {
     ($($field:ident $enable:literal $disable:literal $what:literal [$desktop:literal $public:literal $private:literal];)*) => {
@@ -82,6 +82,11 @@ pub(crate) fn guard(config: &Config, families: &Families) -> anyhow::Result<()> 
             "Private server mode requires AUTH_PROVIDER to be static, multi_user or supabase: set it, for example AUTH_PROVIDER=static with SERVER_AUTH_TOKEN"
         ),
         _ => {}
+    }
+    if config.environment == Environment::Production && !config.keys.names_a_key() {
+        bail!(
+            "ENV=production requires SECRETS_MASTER_KEY, or AWS_SECRETS_MASTER_KEY_NAME: set it, and keep it somewhere else, too"
+        );
     }
     if config.mode != Mode::Desktop && families.terminal_ws {
         bail!("the terminal is for one's own machine: --enable-terminal-ws needs --mode desktop");

@@ -41,6 +41,18 @@ const INSERT: &str = concat!(
      ON CONFLICT (id) DO NOTHING RETURNING id"
 );
 
+/// A row as it is given, in place of one of the same owner.
+const PUT: &str = concat!(
+    "INSERT INTO nodetool_assets (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
+     ON CONFLICT (id) DO UPDATE SET workflow_id = excluded.workflow_id, parent_id = excluded.parent_id, \
+     file_id = excluded.file_id, name = excluded.name, content_type = excluded.content_type, size = excluded.size, \
+     metadata = excluded.metadata, created_at = excluded.created_at, updated_at = excluded.updated_at, \
+     duration = excluded.duration, node_id = excluded.node_id, job_id = excluded.job_id \
+     WHERE nodetool_assets.user_id = excluded.user_id RETURNING id"
+);
+
 const SELECT: &str = concat!("SELECT ", columns!(), " FROM nodetool_assets WHERE id = $1");
 
 const CHILDREN: &str = concat!(
@@ -192,6 +204,31 @@ impl Store {
         .await
     }
 
+    /// Stores a row as it is given, in place of one of the same owner with its id; says whether there was none.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when the id is another owner's, [`StoreError::InvalidInput`] naming `parent_id` when
+    /// it cannot be placed there, or `content_type` when it would turn a folder into a file or a file into a folder.
+    pub async fn put_asset(&self, row: AssetRow) -> Result<bool, StoreError> {
+        row.check()?;
+        self.write(KIND, row.text_bytes(), move |db| {
+            let stored = select(db, &row.id)?;
+            if stored
+                .as_ref()
+                .is_some_and(|s| s.is_folder() != row.is_folder())
+            {
+                return Err(StoreError::InvalidInput {
+                    field: "content_type",
+                    reason: "cannot turn a folder into a file or a file into a folder".to_owned(),
+                });
+            }
+            tree::check_place(db, &row.user_id, &row.parent_id, stored.as_ref())?;
+            put(db, "put an asset", PUT, &row)?;
+            Ok(stored.is_none())
+        })
+        .await
+    }
+
     /// Reads one asset of its owner.
     ///
     /// # Errors
@@ -316,6 +353,23 @@ impl Store {
         .await
     }
 
+    /// Bytes of all assets of one user together.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn asset_bytes(&self, user_id: &str) -> Result<u64, StoreError> {
+        const SUM: &str =
+            "SELECT COALESCE(SUM(size), 0) FROM nodetool_assets WHERE user_id = $1 AND size > 0";
+        let user_id = user_id.to_owned();
+        self.read(move |db| {
+            let sum = first_value::<i64>(db, "add up assets", SUM, &[&user_id])?;
+            Ok(sum
+                .and_then(|sum| u64::try_from(sum).ok())
+                .unwrap_or_default())
+        })
+        .await
+    }
+
     /// How many assets there are.
     ///
     /// # Errors
@@ -340,6 +394,15 @@ impl Store {
 }
 
 fn insert(db: &Connection, row: &AssetRow) -> Result<(), StoreError> {
+    put(db, "insert an asset", INSERT, row)
+}
+
+fn put(
+    db: &Connection,
+    operation: &'static str,
+    sql: &str,
+    row: &AssetRow,
+) -> Result<(), StoreError> {
     let values: &Values<'_> = &[
         &row.id,
         &row.user_id,
@@ -356,7 +419,7 @@ fn insert(db: &Connection, row: &AssetRow) -> Result<(), StoreError> {
         &row.node_id,
         &row.job_id,
     ];
-    first_value::<String>(db, "insert an asset", INSERT, values)?
+    first_value::<String>(db, operation, sql, values)?
         .map(|_| ())
         .ok_or_else(|| StoreError::AlreadyExists {
             kind: KIND,

@@ -2,19 +2,32 @@
 //!
 //! A blob is written beside the others, synced, then renamed to its key in one step, so a reader sees the
 //! old contents or the new ones and a crash leaves neither half. Nothing here is ever held in memory as a
-//! whole. Callers see keys, never paths: another kind of storage fits behind the same type. It must not
-//! know assets or owners.
+//! whole. Callers see keys, never paths, and so cannot tell a local folder from a bucket that speaks S3.
+//! It must not know assets or owners.
 
 mod key;
 mod local;
+mod remote;
+mod turns;
 
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 
 pub use key::{BadKey, BlobKey};
+pub use remote::S3Settings;
+pub use turns::BlobCondition;
 
 use local::Folder;
+use remote::{Bucket, Object};
+use turns::Turns;
 
 /// Bytes moved at a time.
 const CHUNK: usize = 256 << 10;
@@ -28,6 +41,9 @@ pub enum BlobError {
         /// What was allowed.
         limit: u64,
     },
+    /// What is under the key is not what the caller asked for, so it was not replaced.
+    #[error("the contents are not those that were expected")]
+    Condition,
     /// The storage failed.
     #[error("the blob storage failed: {operation}")]
     Failed {
@@ -58,17 +74,71 @@ pub fn missing_blobs<'a>(folder: &std::path::Path, keys: &'a [String]) -> Vec<&'
         .collect()
 }
 
+#[derive(Clone, Debug)]
+enum Kind {
+    Local(Folder),
+    Remote(Bucket),
+}
+
 /// One bucket of blobs; clones share it.
 #[derive(Clone, Debug)]
-pub struct Blobs(Folder);
+pub struct Blobs {
+    kind: Kind,
+    turns: Arc<Turns>,
+}
 
 impl Blobs {
+    fn of(kind: Kind) -> Self {
+        Blobs {
+            kind,
+            turns: Arc::new(Turns::new()),
+        }
+    }
+
     /// Opens a bucket in a local folder, creating it if absent, and drops what was left half written.
     ///
     /// # Errors
     /// When the folder cannot be used.
-    pub fn open(folder: &std::path::Path) -> Result<Self, BlobError> {
-        Folder::open(folder).map(Blobs)
+    pub fn open(folder: &Path) -> Result<Self, BlobError> {
+        Ok(Self::of(Kind::Local(Folder::open(folder)?)))
+    }
+
+    /// Opens a bucket of a service that speaks S3, over a client that knows whom to trust. `incoming` is a local folder
+    /// for what is still coming. Whether the bucket is there is asked by [`Blobs::check`].
+    ///
+    /// # Errors
+    /// When the settings are no address or the folder cannot be used.
+    pub fn open_s3(
+        settings: S3Settings,
+        client: reqwest::Client,
+        incoming: &Path,
+    ) -> Result<Self, BlobError> {
+        let bucket = Bucket::open(settings, client, incoming)?;
+        Ok(Self::of(Kind::Remote(bucket)))
+    }
+
+    /// Whether others than this process may write to the bucket.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.kind, Kind::Remote(_))
+    }
+
+    /// Asks a remote bucket whether it can be used.
+    ///
+    /// # Errors
+    /// What is wrong, in one line without secrets.
+    pub async fn check(&self) -> Result<(), String> {
+        match &self.kind {
+            Kind::Local(_) => Ok(()),
+            Kind::Remote(bucket) => bucket.check().await,
+        }
+    }
+
+    /// Waits for contents that are still on their way to a remote bucket although nobody waits for them.
+    pub async fn close(&self) {
+        if let Kind::Remote(bucket) = &self.kind {
+            bucket.close().await;
+        }
     }
 
     /// Begins to take new contents of at most `limit` bytes.
@@ -76,8 +146,13 @@ impl Blobs {
     /// # Errors
     /// When the storage fails.
     pub async fn upload(&self, limit: u64) -> Result<Upload, BlobError> {
+        let incoming = match &self.kind {
+            Kind::Local(folder) => folder.incoming(),
+            Kind::Remote(bucket) => bucket.incoming(),
+        };
         Ok(Upload {
-            part: Some(self.0.begin().await?),
+            part: Some(incoming.begin().await?),
+            blobs: self.clone(),
             buffer: Vec::new(),
             size: 0,
             limit,
@@ -104,13 +179,22 @@ impl Blobs {
         Ok(self.open_blob(key).await?.map(|blob| blob.info))
     }
 
-    /// Opens a blob to be read. What is read stays the same if another one takes its key meanwhile.
+    /// Opens a blob to be read. If another one takes its key meanwhile, what is read is that which was opened; a remote
+    /// one may fail instead, but never gives some of each.
     ///
     /// # Errors
     /// When the storage fails.
     pub async fn open_blob(&self, key: &BlobKey) -> Result<Option<Blob>, BlobError> {
-        let found = self.0.find(key).await?;
-        Ok(found.map(|(file, info)| Blob { file, info }))
+        Ok(match &self.kind {
+            Kind::Local(folder) => folder.find(key).await?.map(|(file, info)| Blob {
+                source: Source::File(file),
+                info,
+            }),
+            Kind::Remote(bucket) => bucket.find(key).await?.map(|(object, info)| Blob {
+                source: Source::Object(object),
+                info,
+            }),
+        })
     }
 
     /// Deletes a blob; says whether there was one.
@@ -118,7 +202,11 @@ impl Blobs {
     /// # Errors
     /// When the storage fails.
     pub async fn delete(&self, key: &BlobKey) -> Result<bool, BlobError> {
-        self.0.delete(key).await
+        let _turn = self.turns.of(key).await;
+        match &self.kind {
+            Kind::Local(folder) => folder.delete(key).await,
+            Kind::Remote(bucket) => bucket.delete(key).await,
+        }
     }
 
     /// The keys of all blobs last written before a time.
@@ -126,7 +214,10 @@ impl Blobs {
     /// # Errors
     /// When the storage fails.
     pub async fn written_before(&self, time: SystemTime) -> Result<Vec<BlobKey>, BlobError> {
-        self.0.written_before(time).await
+        match &self.kind {
+            Kind::Local(folder) => folder.written_before(time).await,
+            Kind::Remote(bucket) => bucket.written_before(time).await,
+        }
     }
 
     /// Deletes all blobs older than an age; says how many.
@@ -149,6 +240,7 @@ impl Blobs {
 #[derive(Debug)]
 pub struct Upload {
     part: Option<local::Part>,
+    blobs: Blobs,
     buffer: Vec<u8>,
     size: u64,
     limit: u64,
@@ -194,19 +286,52 @@ impl Upload {
     ///
     /// # Errors
     /// When the storage fails; then the key is what it was.
-    pub async fn finish(mut self, key: &BlobKey) -> Result<BlobInfo, BlobError> {
+    pub async fn finish(self, key: &BlobKey) -> Result<BlobInfo, BlobError> {
+        self.finish_if(key, &BlobCondition::NONE).await
+    }
+
+    /// The same, if what is under the key is what it has to be. In this process nothing comes between the question and
+    /// the answer; another writer of the same remote bucket is noticed where the contents go in one request.
+    ///
+    /// # Errors
+    /// [`BlobError::Condition`] when it is not, or the storage fails; then the key is what it was.
+    pub async fn finish_if(
+        mut self,
+        key: &BlobKey,
+        condition: &BlobCondition,
+    ) -> Result<BlobInfo, BlobError> {
         self.flush().await?;
-        match self.part.take() {
-            Some(part) => part.finish(key).await,
-            None => Err(BlobError::TooLarge { limit: self.limit }),
+        let Some(part) = self.part.take() else {
+            return Err(BlobError::TooLarge { limit: self.limit });
+        };
+        let Blobs { kind, turns } = &self.blobs;
+        match kind {
+            Kind::Local(folder) => {
+                let _turn = turns.of(key).await;
+                if !condition.is_none() {
+                    let found = folder.find(key).await?.map(|(_, info)| info.etag);
+                    if !condition.holds(found.as_deref()) {
+                        return Err(BlobError::Condition);
+                    }
+                }
+                folder.store(part, key).await
+            }
+            Kind::Remote(bucket) => bucket.store(part, self.size, key, condition, turns).await,
         }
     }
+}
+
+/// What a blob is read from.
+#[derive(Debug)]
+enum Source {
+    File(File),
+    Object(Object),
 }
 
 /// A blob opened to be read.
 #[derive(Debug)]
 pub struct Blob {
-    file: std::fs::File,
+    source: Source,
     info: BlobInfo,
 }
 
@@ -229,19 +354,40 @@ impl Blob {
     pub fn read(self, start: u64, length: u64) -> BlobReader {
         let left = length.min(self.info.size.saturating_sub(start));
         BlobReader {
-            file: Some(self.file),
+            from: match self.source {
+                Source::File(file) => Origin::File(file),
+                Source::Object(object) => Origin::Object(object),
+            },
             at: start,
             left,
         }
     }
 }
 
+/// Where a reader is.
+enum Origin {
+    File(File),
+    /// Not asked for yet.
+    Object(Object),
+    Stream(BoxStream<'static, object_store::Result<Bytes>>),
+    /// Given up after a failure, or over.
+    Over,
+}
+
 /// The bytes of a blob, piece by piece.
-#[derive(Debug)]
 pub struct BlobReader {
-    file: Option<std::fs::File>,
+    from: Origin,
     at: u64,
     left: u64,
+}
+
+impl fmt::Debug for BlobReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobReader")
+            .field("at", &self.at)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
+    }
 }
 
 impl BlobReader {
@@ -250,15 +396,42 @@ impl BlobReader {
     /// # Errors
     /// When the storage fails or holds fewer bytes than it said.
     pub async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
-        let Some(file) = self.file.take().filter(|_| self.left > 0) else {
+        if self.left == 0 {
+            self.from = Origin::Over;
             return Ok(None);
+        }
+        let (from, piece) = match std::mem::replace(&mut self.from, Origin::Over) {
+            Origin::File(file) => {
+                let length = usize::try_from(self.left).unwrap_or(CHUNK).min(CHUNK);
+                let (file, piece) = local::read_at(file, self.at, length).await?;
+                (Origin::File(file), piece)
+            }
+            Origin::Object(object) => {
+                Self::streamed(object.read(self.at, self.left).await?).await?
+            }
+            Origin::Stream(stream) => Self::streamed(stream).await?,
+            Origin::Over => return Ok(None),
         };
-        let length = usize::try_from(self.left).unwrap_or(CHUNK).min(CHUNK);
-        let (file, piece) = local::read_at(file, self.at, length).await?;
-        self.at += piece.len() as u64;
-        self.left = self.left.saturating_sub(piece.len() as u64);
-        self.file = Some(file);
+        let length = piece.len() as u64;
+        self.at += length;
+        self.left = self.left.saturating_sub(length);
+        self.from = from;
         Ok(Some(piece))
+    }
+
+    async fn streamed(
+        mut stream: BoxStream<'static, object_store::Result<Bytes>>,
+    ) -> Result<(Origin, Bytes), BlobError> {
+        loop {
+            let piece = stream.next().await.ok_or_else(|| BlobError::Failed {
+                operation: "read a blob",
+                source: io::ErrorKind::UnexpectedEof.into(),
+            })?;
+            let piece = piece.map_err(remote::read_failed)?;
+            if !piece.is_empty() {
+                return Ok((Origin::Stream(stream), piece));
+            }
+        }
     }
 
     /// All that is left, if it is at most `limit` bytes.

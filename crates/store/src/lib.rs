@@ -45,7 +45,8 @@ pub use assets::{
     AssetFilter, AssetPatch, AssetRow, DeletedAsset, MAX_ASSET_DEPTH, MAX_ASSET_ROWS, PlacedAsset,
 };
 pub use blobs::{
-    BadKey, Blob, BlobError, BlobInfo, BlobKey, BlobReader, Blobs, Upload, missing_blobs,
+    BadKey, Blob, BlobCondition, BlobError, BlobInfo, BlobKey, BlobReader, Blobs, S3Settings,
+    Upload, missing_blobs,
 };
 pub use error::{Cause, StoreError};
 pub use ids::{MAX_ID_BYTES, new_id, now_micros};

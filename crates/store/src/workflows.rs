@@ -70,6 +70,22 @@ const INSERT: &str = concat!(
      ON CONFLICT (id) DO NOTHING RETURNING id"
 );
 
+/// A row as it is given, in place of one of the same owner; the time of its save still rises, since etags hang on it.
+const PUT: &str = concat!(
+    "INSERT INTO nodetool_workflows (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+     ON CONFLICT (id) DO UPDATE SET access = excluded.access, created_at = excluded.created_at, updated_at = CASE \
+     WHEN nodetool_workflows.updated_at >= excluded.updated_at THEN nodetool_workflows.updated_at + 1 \
+     ELSE excluded.updated_at END, name = excluded.name, tool_name = excluded.tool_name, tags = excluded.tags, \
+     description = excluded.description, package_name = excluded.package_name, thumbnail = excluded.thumbnail, \
+     thumbnail_url = excluded.thumbnail_url, settings = excluded.settings, \
+     receive_clipboard = excluded.receive_clipboard, run_mode = excluded.run_mode, \
+     workspace_id = excluded.workspace_id, input_schema = excluded.input_schema, \
+     output_schema = excluded.output_schema, html_app = excluded.html_app, graph = excluded.graph \
+     WHERE nodetool_workflows.user_id = excluded.user_id RETURNING id"
+);
+
 const SELECT: &str = concat!(
     "SELECT ",
     columns!(),
@@ -218,6 +234,20 @@ impl Store {
         row.check()?;
         self.write(KIND, row.text_bytes(), move |db| insert(db, &row))
             .await
+    }
+
+    /// Stores a row as it is given, in place of one of the same owner with its id; says whether there was none.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when the id is another owner's.
+    pub async fn put_workflow(&self, row: WorkflowRow) -> Result<bool, StoreError> {
+        row.check()?;
+        self.write(KIND, row.text_bytes(), move |db| {
+            let created = select(db, &row.id)?.is_none();
+            put(db, "put a workflow", PUT, &row)?;
+            Ok(created)
+        })
+        .await
     }
 
     /// Reads one workflow.
@@ -380,6 +410,15 @@ impl Store {
 }
 
 fn insert(db: &Connection, row: &WorkflowRow) -> Result<(), StoreError> {
+    put(db, "insert a workflow", INSERT, row)
+}
+
+fn put(
+    db: &Connection,
+    operation: &'static str,
+    sql: &str,
+    row: &WorkflowRow,
+) -> Result<(), StoreError> {
     let values: &Values<'_> = &[
         &row.id,
         &row.user_id,
@@ -402,7 +441,7 @@ fn insert(db: &Connection, row: &WorkflowRow) -> Result<(), StoreError> {
         &row.html_app,
         &row.graph,
     ];
-    first_value::<String>(db, "insert a workflow", INSERT, values)?
+    first_value::<String>(db, operation, sql, values)?
         .map(|_| ())
         .ok_or_else(|| StoreError::AlreadyExists {
             kind: KIND,

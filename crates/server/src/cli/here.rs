@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::folder;
-use super::serve::{self, House};
+use super::house::{self, House};
 use crate::config::{AuthProvider, Config, Mode, private_folder};
 use crate::extensions::Extension;
 use crate::http::Extent;
@@ -77,7 +77,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
     };
     let extent = Extent {
         families: Families::of(config.mode),
-        front: serve::front(&config, &extensions)?,
+        front: house::front(&config, &extensions)?,
         extensions,
     };
     let store =
@@ -92,7 +92,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         changes: _,
         downloads,
         oauth: _,
-    } = serve::house(&config, &store, Instant::now(), extent)?;
+    } = house::house(&config, &store, Instant::now(), extent)?;
     let (port, address) = Port::inside().await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let server = listener::serve(

@@ -1,7 +1,6 @@
 //! `nodetool serve`.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -10,26 +9,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::folder;
+use super::house::{House, front, house};
 use crate::config::{Config, Environment, Mode, Overrides, private_folder};
-use crate::extensions::{self, Extension, ExtensionAuth};
-use crate::http::{
-    self, App, BodyLimits, Catalogue, Door, Extent, Front, NumbersAccess, Origins, Rates, Surface,
-};
-use crate::listener::{self, Limits as Bounds, Places, Port, Proxies, Tls};
-use crate::node_services::{self, NodeServices};
-use crate::services::downloads::{DownloadService, Ollama};
-use crate::services::{
-    Accounts, AssetService, AutosaveSettings, Changes, ExampleService, FailedLogins, Feeds,
-    FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService,
-    MetricsService, OAuthService, OAuthSettings, PackageService, PredictionService, Recovery,
-    Retention, Safe, SecretsParts, SecretsService, SettingsService, Shelving, Site,
-    TerminalSettings, Terminals, ThreadService, TriggerService, TriggerServiceParts,
-    VersionService, Windows, WorkflowService, WorkspaceRules, WorkspaceService,
-    is_passed_to_shells, retention, saves,
-};
+use crate::extensions::Extension;
+use crate::http::Extent;
+use crate::listener::{self, Limits, Places, Port, Proxies, Tls};
+use crate::services::{Recovery, Retention, retention};
 use crate::surfaces::{self, Choices, Families};
 use crate::telemetry;
-use crate::ws::{SocketParts, Sockets};
 
 /// Start the server
 #[derive(Debug, clap::Args)]
@@ -118,6 +105,7 @@ async fn serve(
         downloads,
         oauth,
     } = house(&config, &store, started, extent)?;
+    assets.check().await.map_err(anyhow::Error::msg)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
         let what = match config.recovery {
@@ -127,6 +115,11 @@ async fn serve(
         tracing::warn!(
             jobs = left,
             "jobs of an earlier process were still at work; {what}"
+        );
+    }
+    if config.environment == Environment::Production && config.admin_token.is_none() {
+        tracing::warn!(
+            "ADMIN_TOKEN is not set: the routes under /admin are off, unless the provider of accounts has administrators"
         );
     }
     // Ends with this function.
@@ -139,7 +132,7 @@ async fn serve(
             mib: config.job_retention_mib,
         },
     ));
-    housework.spawn(assets.tend());
+    housework.spawn(assets.clone().tend());
     housework.spawn(changes.deliver());
     let (mut ports, addresses) = places.open(&config, tls.as_ref()).await?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -172,7 +165,7 @@ async fn serve(
     let closing = sockets.clone();
     let ending = downloads.clone();
     let (told, mut stopping) = tokio::sync::watch::channel(None);
-    let server = listener::serve(ports, router, Bounds::of(&config), proxies, async move {
+    let server = listener::serve(ports, router, Limits::of(&config), proxies, async move {
         asked_to_stop.await;
         tracing::info!(
             "stopping: no new requests; those at work get {} s",
@@ -200,231 +193,10 @@ async fn serve(
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
     housework.shutdown().await;
+    assets.close().await;
     store.close().await?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// What is there beside the API; its faults are told before anything is touched.
-pub(super) fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
-    let site = match &config.static_folder {
-        folder if folder.as_os_str().is_empty() => None,
-        folder => Some(Site::open(folder).with_context(|| {
-            format!(
-                "cannot serve the web UI from the folder {} (--static-folder)",
-                folder.display()
-            )
-        })?),
-    };
-    Ok(Front {
-        site,
-        docs: !config.disable_docs,
-        extensions: extensions::first_parts(extensions)?,
-        open_extensions: extensions
-            .iter()
-            .filter(|e| e.auth == ExtensionAuth::Public)
-            .map(|e| e.prefix.clone())
-            .collect(),
-    })
-}
-
-/// What serves, and what has to end in order.
-pub(super) struct House {
-    pub(super) router: Surface,
-    pub(super) jobs: JobService,
-    pub(super) triggers: TriggerService,
-    pub(super) sockets: Sockets,
-    pub(super) assets: AssetService,
-    pub(super) changes: Changes,
-    pub(super) oauth: OAuthService,
-    pub(super) downloads: DownloadService,
-}
-
-/// Services and routes over a store.
-pub(super) fn house(
-    config: &Config,
-    store: &Store,
-    started: Instant,
-    extent: Extent,
-) -> anyhow::Result<House> {
-    let changes = Changes::default();
-    let assets = AssetService::open(
-        store.clone(),
-        &config.assets(),
-        changes.clone(),
-        config.upload_limit,
-    )
-    .context("cannot open the folder of assets")?;
-    let registry = Arc::new(node_services::registry());
-    let catalogue = Catalogue::new(&registry)?;
-    let examples_dir = Some(config.examples_dir.clone()).filter(|d| !d.as_os_str().is_empty());
-    let examples = ExampleService::new(registry.clone(), examples_dir);
-    let node_services = NodeServices {
-        program: std::env::current_exe()?,
-        assets: config.assets(),
-        allow_hosts: config.allow_hosts.clone(),
-    };
-    let (saves, inbox) = saves();
-    let workflows =
-        WorkflowService::new(store.clone(), registry.clone(), changes.clone()).telling(saves);
-    let production = config.environment == Environment::Production;
-    let places = config.keys.places(config.config_dir.as_deref());
-    let safe = Safe::new(store.clone(), places);
-    let oauth = OAuthService::new(
-        store.clone(),
-        safe.clone(),
-        changes.clone(),
-        OAuthSettings {
-            hf_client_id: config.hf_client_id.clone(),
-            github_client_id: config.github_client_id.clone(),
-            github_client_secret: config.github_client_secret.clone(),
-            hf_url: config.hf_oauth_url.clone(),
-            github_url: config.github_oauth_url.clone(),
-            github_api_url: config.github_api_url.clone(),
-            api_url: config.api_url.clone(),
-        },
-    )
-    .context("cannot set up connections to other sites")?;
-    let secrets = SecretsService::new(SecretsParts {
-        store: store.clone(),
-        changes: changes.clone(),
-        safe,
-        environment: config.secrets.clone(),
-        shared: config.mode != Mode::Public,
-        accounts: Some(Arc::new(oauth.clone())),
-    });
-    let settings = SettingsService::new(store.clone(), production, secrets.clone());
-    let skills = [".claude/skills", ".codex/skills"];
-    let skills = skills
-        .iter()
-        .filter_map(|name| Some(config.home.as_ref()?.join(name)));
-    let skills = config.skill_dirs.iter().cloned().chain(skills).collect();
-    let rules = WorkspaceRules {
-        roots: config.workspace_roots.clone(),
-        production,
-        upload_limit: config.upload_limit,
-    };
-    let jobs = JobService::new(JobServiceParts {
-        store: store.clone(),
-        workflows: workflows.clone(),
-        services: node_services.build()?,
-        secrets: secrets.clone(),
-        assets: assets.clone(),
-        workspace: config.workspace(),
-        changes: changes.clone(),
-        feeds: Feeds::new(Shelving {
-            kept: Kept {
-                frames: config.job_replay_buffer_events.max(1),
-                ..Kept::default()
-            },
-            after_end: Duration::from_millis(config.job_replay_retention_ms),
-            ..Shelving::default()
-        }),
-        limits: Limits {
-            per_user: config.max_concurrent_jobs,
-            per_workflow: config.max_concurrent_runs_per_workflow,
-            waiting: config.max_queued_jobs,
-            awaited: config.max_concurrent_runs,
-        },
-        recovery: config.recovery,
-    });
-    let autosave = AutosaveSettings {
-        min_interval: Duration::from_secs(config.autosave_min_interval_seconds.into()),
-        keep: config.autosave_max_versions_per_workflow,
-        keep_for: Duration::from_secs(u64::from(config.autosave_keep_days) * 24 * 60 * 60),
-    };
-    let triggers = TriggerService::new(TriggerServiceParts {
-        store: store.clone(),
-        workflows: workflows.clone(),
-        jobs: jobs.clone(),
-        workspace: config.workspace(),
-        inbox,
-    });
-    let door = Arc::new(Door {
-        accounts: Accounts::open(config, store.clone()).context("cannot set up accounts")?,
-        origins: Origins::of(config)?,
-        admin_token: config.admin_token.clone(),
-        production,
-        public_storage: config.public_storage,
-        failed_logins: FailedLogins::new(config.auth_failures_per_minute),
-    });
-    let downloads = config.downloads().context("in the folders of models")?;
-    let downloads = DownloadService::new(downloads).context("in hf_endpoint")?;
-    let sockets = Sockets::new(SocketParts {
-        stats: config
-            .system_stats
-            .unwrap_or(!config.auth_provider.enforced()),
-        door: door.clone(),
-        jobs: jobs.clone(),
-        workflows: workflows.clone(),
-        changes: changes.clone(),
-        registry: registry.clone(),
-        revision: catalogue.revision().to_owned(),
-        max_message: config.ws_max_message_bytes,
-        downloads: (!production).then(|| downloads.clone()),
-    });
-    let terminals = Terminals::new(TerminalSettings {
-        enabled: config.enable_terminal && !production,
-        enforced: config.auth_provider.enforced(),
-        shell: config.terminal_shell.clone(),
-        home: config.home.clone(),
-        environment: std::env::vars_os()
-            .filter(|(name, _)| name.to_str().is_some_and(is_passed_to_shells))
-            .collect(),
-    });
-    let machine = MachineService::new(
-        MachineFolders::of(config.home.as_deref(), skills),
-        settings.clone(),
-    );
-    let app = App {
-        mode: config.mode,
-        door: door.clone(),
-        oauth: oauth.clone(),
-        terminals: (config.mode == Mode::Desktop).then_some(terminals),
-        metrics: MetricsService::new(jobs.clone(), store.clone(), machine.clone(), started),
-        numbers: NumbersAccess {
-            local: config.mode == Mode::Desktop,
-            token: config.metrics_token.clone(),
-        },
-        threads: ThreadService::new(store.clone(), changes.clone()),
-        predictions: PredictionService::new(store.clone()),
-        workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
-        files: FileService::new(config.file_roots.clone(), config.upload_limit),
-        machine,
-        settings,
-        secrets,
-        packages: PackageService::new(registry),
-        library: downloads.library(),
-        downloads: downloads.clone(),
-        ollama: Ollama::new(&config.ollama_api_url).context("in ollama_api_url")?,
-        production,
-        upload_limit: config.upload_limit,
-        bodies: BodyLimits {
-            json: config.json_limit,
-            graph: config.graph_limit,
-        },
-        rates: rates(config),
-        versions: VersionService::new(store.clone(), workflows.clone(), autosave),
-        examples,
-        catalogue,
-        api_url: config.api_url.clone(),
-        workflows,
-        jobs: jobs.clone(),
-        triggers: triggers.clone(),
-        sockets: sockets.clone(),
-        assets: assets.clone(),
-        started,
-    };
-    Ok(House {
-        router: http::surface(Arc::new(app), extent),
-        jobs,
-        triggers,
-        sockets,
-        assets,
-        changes,
-        oauth,
-        downloads,
-    })
 }
 
 /// Reads again what is read from files, whenever that is asked for.
@@ -434,16 +206,6 @@ pub(super) async fn reload(mut asked: Signal, tls: Option<Tls>) {
             Some(tls) => tls.reload().await,
             None => tracing::info!("asked to read files again: there are no certificates to read"),
         }
-    }
-}
-
-/// What is counted per minute.
-fn rates(config: &Config) -> Rates {
-    let by_caller = config.auth_provider.enforced();
-    let requests = (config.rate_limit > 0).then(|| Windows::new(config.rate_limit));
-    Rates {
-        requests,
-        by_caller,
     }
 }
 

@@ -50,6 +50,12 @@ fn sensitive(given: Option<&Sensitive>) -> Option<Sensitive> {
 }
 
 impl Keys {
+    /// Whether a master key, or where to get it, is given: what is not made up by this machine.
+    pub(crate) fn names_a_key(&self) -> bool {
+        sensitive(self.secrets_master_key.as_ref()).is_some()
+            || text(self.secrets_aws_name.as_ref()).is_some()
+    }
+
     /// Where to look for the master key; a key file is in the folder of settings.
     pub(crate) fn places(&self, settings: Option<&Path>) -> KeyPlaces {
         let endpoint = text(self.secrets_aws_endpoint.as_ref())

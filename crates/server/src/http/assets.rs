@@ -47,14 +47,14 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 /// When an asset was made; the root never was.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Made {
+pub(super) enum Made {
     At(TimeText),
     Never(&'static str),
 }
 
 /// An asset as clients see it.
 #[derive(Serialize, ToSchema)]
-struct AssetBody {
+pub(super) struct AssetBody {
     id: String,
     user_id: String,
     workflow_id: Option<String>,
@@ -74,15 +74,10 @@ struct AssetBody {
     etag: Option<String>,
 }
 
-fn raw(text: Option<&str>) -> Result<Option<Box<RawValue>>, ApiError> {
+pub(super) fn raw(text: Option<&str>) -> Result<Option<Box<RawValue>>, ApiError> {
     let raw = text.map(|text| RawValue::from_string(text.to_owned()));
     raw.transpose()
         .map_err(|e| ApiError::internal("the metadata of an asset is no JSON", &e))
-}
-
-/// Where the contents of an asset are; folders have none.
-fn get_url(row: &AssetRow) -> Option<String> {
-    (!row.file_id.is_empty()).then(|| format!("/api/storage/{}", row.file_id))
 }
 
 fn thumb_url(row: &AssetRow) -> Option<String> {
@@ -94,7 +89,7 @@ fn thumb_url(row: &AssetRow) -> Option<String> {
 }
 
 impl AssetBody {
-    fn of(row: AssetRow) -> Result<Self, ApiError> {
+    pub(super) fn of(app: &AppState, row: AssetRow) -> Result<Self, ApiError> {
         let stored = row.created_at != 0;
         Ok(AssetBody {
             etag: stored.then(|| row.etag()),
@@ -103,7 +98,7 @@ impl AssetBody {
             } else {
                 Made::Never("")
             },
-            get_url: get_url(&row),
+            get_url: app.assets.address(&row),
             thumb_url: thumb_url(&row),
             metadata: raw(row.metadata.as_deref())?,
             id: row.id,
@@ -121,9 +116,9 @@ impl AssetBody {
 }
 
 #[derive(Serialize, ToSchema)]
-struct AssetList {
-    next: String,
-    assets: Vec<AssetBody>,
+pub(super) struct AssetList {
+    pub(super) next: String,
+    pub(super) assets: Vec<AssetBody>,
 }
 
 /// An asset and the folder it is in.
@@ -150,7 +145,7 @@ struct AssetWithPath {
 }
 
 impl AssetWithPath {
-    fn of(placed: PlacedAsset) -> Result<Self, ApiError> {
+    fn of(app: &AppState, placed: PlacedAsset) -> Result<Self, ApiError> {
         let PlacedAsset { row, folders } = placed;
         let folder_name = folders.last().map_or("Home", String::as_str).to_owned();
         let mut folder_path = "Home".to_owned();
@@ -162,7 +157,7 @@ impl AssetWithPath {
             folder_name,
             folder_path,
             folder_id: row.parent_id.clone(),
-            get_url: get_url(&row),
+            get_url: app.assets.address(&row),
             thumb_url: thumb_url(&row),
             metadata: raw(row.metadata.as_deref())?,
             id: row.id,
@@ -264,8 +259,8 @@ struct AssetTreeList {
 }
 
 #[derive(Serialize, ToSchema)]
-struct DeletedAssets {
-    deleted_asset_ids: Vec<String>,
+pub(super) struct DeletedAssets {
+    pub(super) deleted_asset_ids: Vec<String>,
 }
 
 /// A file that comes with a package.
@@ -282,7 +277,7 @@ struct PackageAssetList {
     assets: Vec<PackageAsset>,
 }
 
-fn filled(query: &Query, key: &str) -> Option<String> {
+pub(super) fn filled(query: &Query, key: &str) -> Option<String> {
     query
         .text(key)
         .filter(|text| !text.is_empty())
@@ -318,7 +313,7 @@ async fn list_assets(
     };
     let cursor = query.text("cursor").unwrap_or_default();
     let page = app.assets.list(&caller, filter, limit, cursor).await?;
-    let assets = page.rows.into_iter().map(AssetBody::of);
+    let assets = page.rows.into_iter().map(|row| AssetBody::of(&app, row));
     Ok(json(&AssetList {
         next: page.next,
         assets: assets.collect::<Result<_, _>>()?,
@@ -346,9 +341,9 @@ async fn create_asset(
     caller: Caller,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let form = upload::read(&app.assets, request).await?;
+    let form = upload::read(&app.assets, &caller, request).await?;
     let row = app.assets.create(&caller, form.asset, form.file).await?;
-    Ok(json(&AssetBody::of(row)?))
+    Ok(json(&AssetBody::of(&app, row)?))
 }
 
 /// Assets whose name contains a text, wherever they are.
@@ -381,7 +376,10 @@ async fn search_assets(
         .assets
         .search(&caller, text, content_type, limit, cursor)
         .await?;
-    let assets = found.rows.into_iter().map(AssetWithPath::of);
+    let assets = found
+        .rows
+        .into_iter()
+        .map(|placed| AssetWithPath::of(&app, placed));
     let assets = assets.collect::<Result<Vec<_>, _>>()?;
     Ok(json(&AssetSearch {
         total_count: assets.len(),
@@ -423,7 +421,7 @@ async fn get_asset(
     Path(id): Path,
 ) -> Result<Response, ApiError> {
     let row = app.assets.get(&caller, &id).await?;
-    Ok(json(&AssetBody::of(row)?))
+    Ok(json(&AssetBody::of(&app, row)?))
 }
 
 /// The asset whose contents are stored under a name.
@@ -435,11 +433,11 @@ async fn get_asset_by_file_name(
     Path(name): Path,
 ) -> Result<Response, ApiError> {
     let row = app.assets.by_file_name(&caller, &name).await?;
-    Ok(json(&AssetBody::of(row)?))
+    Ok(json(&AssetBody::of(&app, row)?))
 }
 
 /// A number of bytes.
-fn size(f: &mut Fields) -> Option<i64> {
+pub(super) fn size(f: &mut Fields) -> Option<i64> {
     let value = f.take("size")?;
     let size = match &value {
         Value::Int(size) => Some(*size),
@@ -522,7 +520,7 @@ async fn update_asset(
     GraphBody(body): GraphBody,
 ) -> Result<Response, ApiError> {
     let row = app.assets.update(&caller, &id, read_change(body)?).await?;
-    Ok(json(&AssetBody::of(row)?))
+    Ok(json(&AssetBody::of(&app, row)?))
 }
 
 /// Deletes an asset and all that is in it.
@@ -546,7 +544,7 @@ async fn create_asset_thumbnail(
     Path(id): Path,
 ) -> Result<Response, ApiError> {
     let row = app.assets.make_video_thumbnail(&caller, &id).await?;
-    Ok(json(&AssetBody::of(row)?))
+    Ok(json(&AssetBody::of(&app, row)?))
 }
 
 /// A small JPEG of an image.

@@ -20,6 +20,19 @@ pub(super) fn if_match(headers: &HeaderMap) -> IfMatch {
     }
 }
 
+/// What `If-None-Match` asks of what is stored before it is replaced: that it is none of these.
+pub(super) fn if_none_match(headers: &HeaderMap) -> IfMatch {
+    if !headers.contains_key(header::IF_NONE_MATCH) {
+        return IfMatch::Anything;
+    }
+    let tags = tags(headers, &header::IF_NONE_MATCH);
+    if tags.iter().any(|tag| tag == "*") {
+        IfMatch::Existing
+    } else {
+        IfMatch::OneOf(tags)
+    }
+}
+
 /// Whether the client already has what carries this etag.
 pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     tags(headers, &header::IF_NONE_MATCH)

@@ -120,6 +120,10 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
@@ -196,6 +200,11 @@ impl From<StoreError> for ApiError {
                 ApiError::new(StatusCode::CONFLICT, format!("{kind} {id} already exists"))
             }
             StoreError::BadCursor { .. } => ApiError::bad_cursor("cursor"),
+            StoreError::InvalidInput { field, reason } => ApiError::invalid(vec![FieldError::at(
+                "value_error",
+                &["body", field],
+                reason,
+            )]),
             StoreError::TooLarge { .. } => {
                 ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The {e}"))
             }
@@ -278,9 +287,11 @@ impl From<AssetError> for ApiError {
                 &["body", field],
                 reason,
             )]),
-            AssetError::TooLarge { .. } => {
+            AssetError::TooLarge { .. } | AssetError::Quota { .. } => {
                 ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, e.to_string())
             }
+            AssetError::Changed => ApiError::new(StatusCode::PRECONDITION_FAILED, e.to_string()),
+            AssetError::Foreign => ApiError::new(StatusCode::FORBIDDEN, e.to_string()),
             AssetError::NoVideoDecoder => ApiError::new(StatusCode::NOT_IMPLEMENTED, e.to_string()),
             AssetError::Thumbnail => {
                 ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string())

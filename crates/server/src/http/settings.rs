@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody};
+use super::gate::not_admin;
 use super::{ApiError, AppState, Refusal, json};
 use crate::sensitive::Sensitive;
 use crate::services::{BUILT_IN, Caller, ChangeSettings, Kind, RefusedSetting, SettingsError};
@@ -104,7 +105,12 @@ async fn update_settings(
     caller: Caller,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    app.settings.change(&caller, read_change(body)?).await?;
+    let change = read_change(body)?;
+    // Settings are everybody's; secrets are the caller's own.
+    if !caller.admin && !change.settings.is_empty() {
+        return Err(not_admin(app.door.accounts.enforced()));
+    }
+    app.settings.change(&caller, change).await?;
     Ok(json(&SettingsChanged {
         message: "Settings updated successfully",
     }))

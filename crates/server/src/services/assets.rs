@@ -3,10 +3,12 @@
 //! The blob comes before the row and goes after it, so a row never names contents that were not there; what a crash
 //! leaves over is swept. Every operation is of one user; another user's asset does not exist for them.
 
+mod administration;
 mod archive;
 pub(crate) mod content_types;
 mod durations;
 mod nodes;
+mod quota;
 mod stored;
 mod thumbnails;
 mod upkeep;
@@ -18,8 +20,8 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use nodetool_protocol::{Map, Value};
 use nodetool_store::{
-    AssetFilter, AssetPatch, AssetRow, BadKey, Blob, BlobError, BlobKey, Blobs, MAX_ASSET_ROWS,
-    Page, PlacedAsset, Store, StoreError, Upload, new_id, now_micros,
+    AssetFilter, AssetPatch, AssetRow, BadKey, Blob, BlobCondition, BlobError, BlobKey, Blobs,
+    MAX_ASSET_ROWS, Page, PlacedAsset, Store, StoreError, new_id, now_micros,
 };
 use tokio::sync::Semaphore;
 
@@ -27,7 +29,9 @@ use super::{Caller, Changes, Happened};
 
 use archive::Archive;
 pub(crate) use nodes::{AssetOrigin, ScratchAssets};
-pub(crate) use stored::Bucket;
+pub(crate) use quota::Incoming;
+use quota::Quotas;
+pub(crate) use stored::{Bucket, Reach};
 
 /// Size of the thumbnail that is kept.
 pub(crate) const THUMBNAIL: u32 = 512;
@@ -61,6 +65,12 @@ pub(crate) enum AssetError {
     ShortQuery,
     #[error("The file is larger than {limit} bytes")]
     TooLarge { limit: u64 },
+    #[error("With this file the assets of this user would be larger than the quota of {mib} MiB")]
+    Quota { mib: u64 },
+    #[error("The file is not the one that was expected")]
+    Changed,
+    #[error("Asset access denied")]
+    Foreign,
     #[error("Asset is not a video")]
     NotAVideo,
     #[error("This server has no video decoder, so it makes no thumbnails of videos")]
@@ -91,6 +101,7 @@ impl From<BlobError> for AssetError {
     fn from(e: BlobError) -> Self {
         match e {
             BlobError::TooLarge { limit } => AssetError::TooLarge { limit },
+            BlobError::Condition => AssetError::Changed,
             e => AssetError::Blob(e),
         }
     }
@@ -127,12 +138,35 @@ pub(crate) enum Thumbnail {
     Made(Bytes),
 }
 
+/// Where contents are kept.
+pub(crate) struct Buckets {
+    /// Contents of assets.
+    pub(crate) files: Blobs,
+    /// Temporary files.
+    pub(crate) temp: Blobs,
+    /// Address under which everybody finds the contents of assets.
+    pub(crate) public: Option<String>,
+}
+
+impl Buckets {
+    /// Both in a folder of this machine.
+    pub(crate) fn local(folder: &Path) -> Result<Self, BlobError> {
+        Ok(Buckets {
+            files: Blobs::open(&folder.join("files"))?,
+            temp: Blobs::open(&folder.join("temp"))?,
+            public: None,
+        })
+    }
+}
+
 struct Inner {
     store: Store,
     files: Blobs,
     temp: Blobs,
+    public: Option<String>,
     changes: Changes,
     upload_limit: u64,
+    quotas: Arc<Quotas>,
     opened: SystemTime,
     decoders: Semaphore,
     archives: Arc<Semaphore>,
@@ -150,16 +184,49 @@ impl AssetService {
         changes: Changes,
         upload_limit: u64,
     ) -> Result<Self, AssetError> {
-        Ok(AssetService(Arc::new(Inner {
+        let buckets = Buckets::local(folder)?;
+        Ok(Self::over(store, buckets, changes, upload_limit, 0))
+    }
+
+    /// Assets with their contents wherever they are kept, at most so many MiB for each user, or any number for 0.
+    pub(crate) fn over(
+        store: Store,
+        buckets: Buckets,
+        changes: Changes,
+        upload_limit: u64,
+        quota_mib: u64,
+    ) -> Self {
+        AssetService(Arc::new(Inner {
             store,
-            files: Blobs::open(&folder.join("files"))?,
-            temp: Blobs::open(&folder.join("temp"))?,
+            files: buckets.files,
+            temp: buckets.temp,
+            public: buckets.public,
             changes,
             upload_limit,
+            quotas: Quotas::new(quota_mib),
             opened: SystemTime::now(),
             decoders: Semaphore::new(DECODERS),
             archives: Arc::new(Semaphore::new(ARCHIVES)),
-        })))
+        }))
+    }
+
+    /// Whether contents can be kept; if not, why, in one line.
+    pub(crate) async fn check(&self) -> Result<(), String> {
+        self.0.files.check().await?;
+        self.0.temp.check().await
+    }
+
+    /// Waits for contents that are still on their way to where they are kept.
+    pub(crate) async fn close(&self) {
+        self.0.files.close().await;
+        self.0.temp.close().await;
+    }
+
+    /// Where clients find the contents of an asset; one without contents has no address.
+    pub(crate) fn address(&self, row: &AssetRow) -> Option<String> {
+        let key = &row.file_id;
+        let public = self.0.public.as_deref().unwrap_or("/api/storage");
+        (!key.is_empty()).then(|| format!("{public}/{key}"))
     }
 
     /// Most bytes one file may have.
@@ -167,9 +234,16 @@ impl AssetService {
         self.0.upload_limit
     }
 
-    /// Begins to take the contents of a new asset.
-    pub(crate) async fn upload(&self) -> Result<Upload, AssetError> {
-        Ok(self.0.files.upload(self.0.upload_limit).await?)
+    /// Begins to take the contents of a new asset, which are of at least as many bytes as declared.
+    pub(crate) async fn upload(
+        &self,
+        caller: &Caller,
+        declared: Option<u64>,
+    ) -> Result<Incoming, AssetError> {
+        let inner = &self.0;
+        let share = inner.quotas.begin(&inner.store, &caller.user_id, 0).await?;
+        let upload = inner.files.upload(inner.upload_limit).await?;
+        Ok(Incoming::new(upload, share, declared))
     }
 
     /// Stores a new asset; a folder or one without a file has no contents.
@@ -177,7 +251,7 @@ impl AssetService {
         &self,
         caller: &Caller,
         create: CreateAsset,
-        contents: Option<Upload>,
+        contents: Option<Incoming>,
     ) -> Result<AssetRow, AssetError> {
         if let Some(id) = &create.workflow_id {
             let workflow = self.0.store.get_workflow(id).await?;
@@ -194,7 +268,7 @@ impl AssetService {
         &self,
         caller: &Caller,
         create: CreateAsset,
-        contents: Upload,
+        contents: Incoming,
     ) -> Result<AssetRow, AssetError> {
         self.keep(caller, create, Some(contents), false).await
     }
@@ -203,7 +277,7 @@ impl AssetService {
         &self,
         caller: &Caller,
         create: CreateAsset,
-        contents: Option<Upload>,
+        contents: Option<Incoming>,
         thumbnail: bool,
     ) -> Result<AssetRow, AssetError> {
         let inner = &self.0;
@@ -238,9 +312,11 @@ impl AssetService {
             let ending = content_types::extension_of(&row.content_type);
             row.file_id = format!("{}.{ending}", row.id);
         }
-        if let Some(upload) = contents {
+        let mut settling = None;
+        if let Some(incoming) = contents {
             let key = BlobKey::parse(&row.file_id)?;
-            let info = upload.finish(&key).await?;
+            let (info, share) = incoming.finish(&key, &BlobCondition::NONE).await?;
+            settling = Some(share);
             row.size = Some(i64::try_from(info.size).unwrap_or(i64::MAX));
             row.duration = self.duration_of(&row, &key).await;
             if thumbnail && row.content_type.starts_with("image/") {
@@ -253,6 +329,9 @@ impl AssetService {
         if let Err(e) = inner.store.insert_asset(row.clone()).await {
             self.drop_contents(&row.id, &row.file_id).await;
             return Err(e.into());
+        }
+        if let Some(share) = settling {
+            share.settle();
         }
         self.tell(Happened::Created, &row);
         Ok(row)
@@ -380,6 +459,14 @@ impl AssetService {
             updated_at: later_than(stored.updated_at),
             ..AssetPatch::default()
         };
+        let mut settling = None;
+        if patch.size.is_some() && change.data.is_none() && !stored.file_id.is_empty() {
+            // What is there has the size it has, whatever is said of it.
+            let key = BlobKey::parse(&stored.file_id)?;
+            if self.0.files.head(&key).await?.is_some() {
+                patch.size = None;
+            }
+        }
         if let Some(data) = change.data {
             if stored.is_folder() {
                 return Err(field("data", "cannot be given to a folder"));
@@ -390,7 +477,12 @@ impl AssetService {
                 return Err(AssetError::TooLarge { limit });
             }
             let key = BlobKey::parse(&stored.file_id)?;
-            self.0.files.put(&key, &data).await?;
+            let mut incoming = self.replace(&stored, Some(length)).await?;
+            for piece in data.chunks(1 << 20) {
+                incoming.write(piece).await?;
+            }
+            let (_, share) = incoming.finish(&key, &BlobCondition::NONE).await?;
+            settling = Some(share);
             patch.size = Some(i64::try_from(length).unwrap_or(i64::MAX));
             patch.duration = Some(self.duration_of(&stored, &key).await);
             self.forget_thumbnail(id).await?;
@@ -400,8 +492,23 @@ impl AssetService {
             .store
             .update_asset(&caller.user_id, id, patch)
             .await?;
+        if let Some(share) = settling {
+            share.settle();
+        }
         self.tell(Happened::Updated, &row);
         Ok(row)
+    }
+
+    /// Begins to take other contents of an asset.
+    async fn replace(&self, row: &AssetRow, declared: Option<u64>) -> Result<Incoming, AssetError> {
+        let inner = &self.0;
+        let before = row.size.and_then(|size| u64::try_from(size).ok());
+        let share = inner
+            .quotas
+            .begin(&inner.store, &row.user_id, before.unwrap_or_default());
+        let share = share.await?;
+        let upload = inner.files.upload(inner.upload_limit).await?;
+        Ok(Incoming::new(upload, share, declared))
     }
 
     /// Deletes an asset and all that is in it; gives the ids, children before their folder.

@@ -13,6 +13,8 @@ use nodetool_store::{
 
 use super::{Caller, Changes, Example, Happened, Saves, interface_schemas};
 
+mod administration;
+
 /// Plans kept ready; a workflow that is not among them is planned again.
 const PLANS_KEPT: usize = 128;
 
@@ -519,7 +521,7 @@ fn fill(mut row: WorkflowRow, save: SaveWorkflow, now: i64) -> Result<WorkflowRo
     Ok(row)
 }
 
-pub(super) fn to_json(value: &impl serde::Serialize) -> String {
+pub(crate) fn to_json(value: &impl serde::Serialize) -> String {
     // Our own types with text keys: they always serialise.
     serde_json::to_string(value).unwrap_or_else(|_| "null".into())
 }

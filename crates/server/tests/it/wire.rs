@@ -2,9 +2,11 @@
 
 mod access;
 mod accounts;
+mod admin;
 mod assets;
 mod attacks;
 mod bodies;
+mod buckets;
 mod client;
 mod costs;
 mod crowds;

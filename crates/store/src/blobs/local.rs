@@ -11,15 +11,16 @@ use bytes::Bytes;
 
 use super::{BlobError, BlobInfo, BlobKey};
 
-/// Where a bucket keeps what it has and what is still coming.
-#[derive(Debug)]
-struct Places {
-    whole: PathBuf,
-    coming: PathBuf,
-}
-
+/// Where a bucket keeps what is still coming.
 #[derive(Clone, Debug)]
-pub(super) struct Folder(Arc<Places>);
+pub(super) struct Incoming(Arc<PathBuf>);
+
+/// Where a bucket keeps what it has, too.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    whole: Arc<PathBuf>,
+    incoming: Incoming,
+}
 
 /// Where the whole blobs of a folder are.
 pub(super) fn whole(folder: &Path) -> PathBuf {
@@ -51,44 +52,80 @@ fn info(file: &File) -> io::Result<BlobInfo> {
     })
 }
 
-impl Folder {
+fn private(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder)
+}
+
+fn opening(source: io::Error) -> BlobError {
+    BlobError::Failed {
+        operation: "open the folder",
+        source,
+    }
+}
+
+impl Incoming {
+    /// Takes a folder for what comes, and drops what an earlier process has left in it.
     pub(super) fn open(folder: &Path) -> Result<Self, BlobError> {
-        let places = Places {
-            whole: whole(folder),
-            coming: folder.join("incoming"),
-        };
         let prepare = || {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true).mode(0o700);
-            builder.create(&places.whole)?;
-            builder.create(&places.coming)?;
-            for entry in std::fs::read_dir(&places.coming)? {
+            private(folder)?;
+            for entry in std::fs::read_dir(folder)? {
                 std::fs::remove_file(entry?.path())?;
             }
             Ok(())
         };
-        prepare().map_err(|source| BlobError::Failed {
-            operation: "open the folder",
-            source,
-        })?;
-        Ok(Folder(Arc::new(places)))
-    }
-
-    fn path(&self, key: &BlobKey) -> PathBuf {
-        self.0.whole.join(key.file_name())
+        prepare().map_err(opening)?;
+        Ok(Incoming(Arc::new(folder.to_owned())))
     }
 
     pub(super) async fn begin(&self) -> Result<Part, BlobError> {
         let folder = self.clone();
         blocking("begin an upload", move || {
-            let path = folder.0.coming.join(crate::new_id());
+            let path = folder.0.join(crate::new_id());
             let file = OpenOptions::new()
                 .create_new(true)
+                .read(true)
                 .write(true)
                 .mode(0o600)
                 .open(&path)?;
             let left = Left(Some(path));
-            Ok(Part { file, left, folder })
+            Ok(Part { file, left })
+        })
+        .await
+    }
+}
+
+impl Folder {
+    pub(super) fn open(folder: &Path) -> Result<Self, BlobError> {
+        let whole = whole(folder);
+        private(&whole).map_err(opening)?;
+        Ok(Folder {
+            whole: Arc::new(whole),
+            incoming: Incoming::open(&folder.join("incoming"))?,
+        })
+    }
+
+    pub(super) fn incoming(&self) -> &Incoming {
+        &self.incoming
+    }
+
+    fn path(&self, key: &BlobKey) -> PathBuf {
+        self.whole.join(key.file_name())
+    }
+
+    /// Syncs what has been taken whole and gives it its key.
+    pub(super) async fn store(&self, part: Part, key: &BlobKey) -> Result<BlobInfo, BlobError> {
+        let target = self.path(key);
+        let whole = self.whole.clone();
+        let Part { file, mut left } = part;
+        blocking("finish a blob", move || {
+            file.sync_all()?;
+            if let Some(path) = &left.0 {
+                std::fs::rename(path, target)?;
+            }
+            drop(left.0.take());
+            File::open(&*whole)?.sync_all()?;
+            info(&file)
         })
         .await
     }
@@ -120,7 +157,7 @@ impl Folder {
         let folder = self.clone();
         blocking("list blobs", move || {
             let mut keys = Vec::new();
-            for entry in std::fs::read_dir(&folder.0.whole)? {
+            for entry in std::fs::read_dir(&*folder.whole)? {
                 let entry = entry?;
                 let key = entry.file_name().to_str().and_then(BlobKey::of_file_name);
                 // One that is gone by now needs no mention.
@@ -155,7 +192,6 @@ impl Drop for Left {
 pub(super) struct Part {
     file: File,
     left: Left,
-    folder: Folder,
 }
 
 impl Part {
@@ -171,23 +207,12 @@ impl Part {
         .await
     }
 
-    pub(super) async fn finish(self, key: &BlobKey) -> Result<BlobInfo, BlobError> {
-        let target = self.folder.path(key);
-        let Part {
-            file,
-            mut left,
-            folder,
-        } = self;
-        blocking("finish a blob", move || {
-            file.sync_all()?;
-            if let Some(path) = &left.0 {
-                std::fs::rename(path, target)?;
-            }
-            drop(left.0.take());
-            File::open(&folder.0.whole)?.sync_all()?;
-            info(&file)
+    /// Another grip on what has come so far.
+    pub(super) fn reader(&self) -> Result<File, BlobError> {
+        self.file.try_clone().map_err(|source| BlobError::Failed {
+            operation: "read an upload",
+            source,
         })
-        .await
     }
 }
 

@@ -52,6 +52,7 @@ contract! {
     workflows:
         a_workflow_reads_back_column_by_column,
         a_workflow_id_is_given_once,
+        a_workflow_row_is_put_as_it_is_given_and_stays_its_owners,
         a_list_and_a_read_give_the_same_etag,
         filters_restrict_the_list_before_the_limit,
         a_save_of_a_row_that_has_changed_since_changes_nothing,
@@ -141,6 +142,7 @@ contract! {
         an_account_has_one_row_for_each_user,
         the_newest_credentials_come_first,
         fresh_tokens_keep_what_they_do_not_bring,
+    ;
     secrets:
         a_secret_reads_back_and_is_its_users_alone,
         a_secret_that_is_stored_again_keeps_its_id_and_description,
@@ -164,6 +166,8 @@ contract! {
     assets:
         an_asset_reads_back_column_by_column,
         an_asset_is_only_its_owners,
+        an_asset_row_is_put_as_it_is_given_and_stays_its_owners,
+        the_bytes_of_a_user_are_added_up,
         filters_restrict_the_list_of_assets,
         assets_come_in_pages_by_id,
         a_search_ignores_the_case_of_ascii_and_knows_no_wildcards,

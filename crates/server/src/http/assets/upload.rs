@@ -5,14 +5,13 @@ use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
-use nodetool_store::Upload;
 
 use super::super::error::{ApiError, FieldError};
 use super::super::extract::{JsonBody, parse_json};
 use super::super::paced::{MAX_PARTS, Pace, paced};
 use super::super::storage::{DISCARD_LIMIT, PATIENCE, too_slow};
 use super::read_create;
-use crate::services::{AssetError, AssetService, CreateAsset};
+use crate::services::{AssetError, AssetService, Caller, CreateAsset, Incoming};
 
 /// Largest `json` part.
 const JSON_LIMIT: usize = 1 << 20;
@@ -22,11 +21,15 @@ const OVERHEAD: u64 = 4 << 20;
 /// What the form held.
 pub(super) struct Form {
     pub(super) asset: CreateAsset,
-    pub(super) file: Option<Upload>,
+    pub(super) file: Option<Incoming>,
 }
 
 /// Reads the form; the contents of its file are on their way when this returns.
-pub(super) async fn read(assets: &AssetService, request: Request<Body>) -> Result<Form, ApiError> {
+pub(super) async fn read(
+    assets: &AssetService,
+    caller: &Caller,
+    request: Request<Body>,
+) -> Result<Form, ApiError> {
     let limit = assets.upload_limit();
     let headers = request.headers();
     if !headers.contains_key(header::CONTENT_TYPE) {
@@ -40,6 +43,8 @@ pub(super) async fn read(assets: &AssetService, request: Request<Body>) -> Resul
     if length.is_some_and(|length| length > readable) {
         return Err(AssetError::TooLarge { limit }.into());
     }
+    // The file has at least what the other parts cannot have.
+    let declared = length.map(|length| length.saturating_sub(OVERHEAD));
     let (request, pace) = paced(request, most.saturating_add(DISCARD_LIMIT));
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|e| {
@@ -58,7 +63,10 @@ pub(super) async fn read(assets: &AssetService, request: Request<Body>) -> Resul
         pace.progress();
         match field.name() {
             Some("json") if json.is_none() => json = Some(text(field, &pace).await?),
-            Some("file") if file.is_none() => file = Some(contents(assets, field, &pace).await?),
+            Some("file") if file.is_none() => {
+                let incoming = assets.upload(caller, declared).await?;
+                file = Some(contents(incoming, field, &pace).await?);
+            }
             Some("json" | "file") => {
                 let msg = "Input should be given once";
                 return Err(ApiError::invalid(vec![FieldError::at(
@@ -108,17 +116,16 @@ async fn text(mut field: Field<'_>, pace: &Pace) -> Result<Bytes, ApiError> {
 
 /// The file, written as it comes. One that is too large is read on for a while, so that its sender sees the refusal.
 async fn contents(
-    assets: &AssetService,
+    mut upload: Incoming,
     mut field: Field<'_>,
     pace: &Pace,
-) -> Result<Upload, ApiError> {
-    let mut upload = assets.upload().await?;
+) -> Result<Incoming, ApiError> {
     let mut refused: Option<(AssetError, u64)> = None;
     while let Some(piece) = next(&mut field, pace).await? {
         match &mut refused {
             None => {
                 if let Err(e) = upload.write(&piece).await {
-                    refused = Some((e.into(), 0));
+                    refused = Some((e, 0));
                 }
             }
             Some((_, discarded)) => {

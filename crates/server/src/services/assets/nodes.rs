@@ -12,7 +12,7 @@ use nodetool_sdk::{BoxFuture, NodeError};
 use nodetool_store::{AssetFilter, AssetRow, BlobKey, Store};
 use tokio::sync::OnceCell;
 
-use super::{AssetError, AssetService, Bucket, CreateAsset};
+use super::{AssetError, AssetService, Bucket, CreateAsset, Reach};
 use crate::services::{Caller, Changes};
 
 /// Largest asset a node gets as one piece of memory.
@@ -170,7 +170,8 @@ impl RunAssets {
         };
         let key = key.split(['?', '#']).next().unwrap_or_default();
         let key = BlobKey::parse(key).map_err(|e| refusal(&what, e.into()))?;
-        let opened = self.assets.open_key(&self.origin.caller, bucket, &key);
+        let reach = Reach::Own(self.origin.caller.clone());
+        let opened = self.assets.open_key(&reach, bucket, &key);
         let (blob, _) = opened.await.map_err(|e| refusal(&what, e))?;
         let bytes = blob.read_all().collect(MAX_READ).await;
         bytes.map_err(|e| refusal(&what, e.into()))
@@ -179,7 +180,7 @@ impl RunAssets {
     async fn store(&self, asset: NewAsset) -> Result<Value, NodeError> {
         let what = format!("The asset '{}' cannot be stored", shown(&asset.name));
         let stored = async {
-            let mut upload = self.assets.upload().await?;
+            let mut upload = self.assets.upload(&self.origin.caller, None).await?;
             for piece in asset.data.chunks(1 << 20) {
                 upload.write(piece).await?;
             }

@@ -5,9 +5,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use nodetool_store::{AssetPatch, AssetRow, Blob, BlobKey, Upload};
+use nodetool_store::{AssetPatch, AssetRow, Blob, BlobCondition, BlobKey};
 
-use super::{AssetError, AssetService, content_types, later_than, thumbnail_name};
+use super::{AssetError, AssetService, Incoming, content_types, later_than, thumbnail_name};
 use crate::services::{Caller, Happened};
 
 /// How long temporary files are kept.
@@ -20,9 +20,29 @@ pub(crate) enum Bucket {
     Temp,
 }
 
+/// Whose files somebody may get at.
+#[derive(Clone, Debug)]
+pub(crate) enum Reach {
+    /// Their own, and those of no asset if they administer the server.
+    Own(Caller),
+    /// Those of all assets, and of none: for administration.
+    All(Caller),
+    /// Those of all assets, and of none, to read: where storage is public. Temporary files stay their writer's.
+    Public(Option<Caller>),
+}
+
+impl Reach {
+    fn caller(&self) -> Option<&Caller> {
+        match self {
+            Reach::Own(caller) | Reach::All(caller) => Some(caller),
+            Reach::Public(caller) => caller.as_ref(),
+        }
+    }
+}
+
 /// What a key stands for.
 enum Place {
-    /// Contents or thumbnail of an asset of the caller's.
+    /// Contents or thumbnail of an asset.
     Asset { row: Box<AssetRow>, thumbnail: bool },
     /// A file of no asset.
     Loose(BlobKey),
@@ -34,6 +54,7 @@ enum Place {
 pub(crate) struct Slot {
     place: Place,
     key: BlobKey,
+    condition: BlobCondition,
 }
 
 /// The asset whose contents or thumbnail have this key.
@@ -50,43 +71,52 @@ pub(super) fn asset_of(key: &str) -> Option<(&str, bool)> {
 impl AssetService {
     async fn place(
         &self,
-        caller: &Caller,
+        reach: &Reach,
         bucket: Bucket,
         key: &BlobKey,
     ) -> Result<Place, AssetError> {
         if bucket == Bucket::Temp {
+            let caller = reach.caller().ok_or(AssetError::NoContents)?;
             return Ok(Place::Temporary(key.of_owner(&caller.user_id)?));
         }
+        let loose = || Ok(Place::Loose(key.clone()));
         let Some((id, thumbnail)) = asset_of(key.as_str()) else {
-            return if caller.admin {
-                Ok(Place::Loose(key.clone()))
-            } else {
-                Err(AssetError::NoContents)
+            return match reach {
+                Reach::Own(caller) if !caller.admin => Err(AssetError::NoContents),
+                _ => loose(),
             };
         };
-        let row = self.0.store.get_asset(&caller.user_id, id).await?;
-        let row = row.ok_or(AssetError::NoContents)?;
-        let own = if thumbnail {
-            thumbnail_name(id)
-        } else {
-            row.file_id.clone()
+        let row = match reach {
+            Reach::Own(caller) => self.0.store.get_asset(&caller.user_id, id).await?,
+            Reach::All(_) | Reach::Public(_) => self.0.store.find_asset(id).await?,
         };
-        if own != key.as_str() {
-            return Err(AssetError::NoContents);
+        let own = |row: &AssetRow| {
+            if thumbnail {
+                thumbnail_name(id) == key.as_str()
+            } else {
+                row.file_id == key.as_str()
+            }
+        };
+        match (row.filter(own), reach) {
+            (Some(row), _) => Ok(Place::Asset {
+                row: Box::new(row),
+                thumbnail,
+            }),
+            // Contents may be brought before their row, and be left when it has gone.
+            (None, Reach::All(_)) => loose(),
+            (None, _) => Err(AssetError::NoContents),
         }
-        let row = Box::new(row);
-        Ok(Place::Asset { row, thumbnail })
     }
 
     /// Opens a file and says what type it has.
     pub(crate) async fn open_key(
         &self,
-        caller: &Caller,
+        reach: &Reach,
         bucket: Bucket,
         key: &BlobKey,
     ) -> Result<(Blob, String), AssetError> {
         let by_name = content_types::type_of_name(key.as_str()).to_owned();
-        let (blob, content_type) = match self.place(caller, bucket, key).await? {
+        let (blob, content_type) = match self.place(reach, bucket, key).await? {
             Place::Asset { row, thumbnail } => {
                 let content_type = if thumbnail { by_name } else { row.content_type };
                 (self.0.files.open_blob(key).await?, content_type)
@@ -100,27 +130,51 @@ impl AssetService {
         Ok((blob.ok_or(AssetError::NoContents)?, content_type))
     }
 
-    /// Begins to take a file that is to have this key.
+    /// Begins to take a file that is to have this key, if what is there is as it has to be.
     pub(crate) async fn begin_put(
         &self,
-        caller: &Caller,
+        reach: &Reach,
         bucket: Bucket,
         key: &BlobKey,
-    ) -> Result<(Slot, Upload), AssetError> {
-        let place = self.place(caller, bucket, key).await?;
-        let limit = self.0.upload_limit;
+        condition: BlobCondition,
+        declared: Option<u64>,
+    ) -> Result<(Slot, Incoming), AssetError> {
+        let place = self.place(reach, bucket, key).await?;
         let (key, blobs) = match &place {
             Place::Asset { .. } => (key, &self.0.files),
             Place::Loose(key) => (key, &self.0.files),
             Place::Temporary(key) => (key, &self.0.temp),
         };
         let key = key.clone();
-        Ok((Slot { place, key }, blobs.upload(limit).await?))
+        if !condition.is_none() {
+            // Asked again when it counts; a large file need not come first to be refused.
+            let found = blobs.head(&key).await?;
+            if !condition.holds(found.as_ref().map(|info| info.etag.as_str())) {
+                return Err(AssetError::Changed);
+            }
+        }
+        let incoming = match &place {
+            Place::Asset {
+                row,
+                thumbnail: false,
+            } => self.replace(row, declared).await?,
+            _ => Incoming::new(blobs.upload(self.0.upload_limit).await?, None, None),
+        };
+        let slot = Slot {
+            place,
+            key,
+            condition,
+        };
+        Ok((slot, incoming))
     }
 
     /// Keeps a file that has been taken whole.
-    pub(crate) async fn finish_put(&self, slot: Slot, upload: Upload) -> Result<(), AssetError> {
-        let info = upload.finish(&slot.key).await?;
+    pub(crate) async fn finish_put(
+        &self,
+        slot: Slot,
+        incoming: Incoming,
+    ) -> Result<(), AssetError> {
+        let (info, share) = incoming.finish(&slot.key, &slot.condition).await?;
         if let Place::Asset {
             row,
             thumbnail: false,
@@ -135,7 +189,10 @@ impl AssetService {
             };
             let saved = self.0.store.update_asset(&row.user_id, &row.id, patch);
             match saved.await.map_err(AssetError::from) {
-                Ok(row) => self.tell(Happened::Updated, &row),
+                Ok(row) => {
+                    share.settle();
+                    self.tell(Happened::Updated, &row);
+                }
                 Err(e) => {
                     if matches!(e, AssetError::NotFound) {
                         // Deleted while its contents came.
@@ -151,11 +208,11 @@ impl AssetService {
     /// Deletes a file; a key without one is an error.
     pub(crate) async fn delete_key(
         &self,
-        caller: &Caller,
+        reach: &Reach,
         bucket: Bucket,
         key: &BlobKey,
     ) -> Result<(), AssetError> {
-        let was_there = match self.place(caller, bucket, key).await? {
+        let was_there = match self.place(reach, bucket, key).await? {
             Place::Asset { .. } => self.0.files.delete(key).await?,
             Place::Loose(key) => self.0.files.delete(&key).await?,
             Place::Temporary(key) => self.0.temp.delete(&key).await?,
@@ -185,34 +242,37 @@ mod tests {
         let assets = AssetService::open(store, folder.path(), changes, 1 << 20).unwrap();
         let of = |user: &str| Caller::on_behalf_of(user);
         let (mine, other) = (of("u1"), of("u2"));
+        let own = |caller: &Caller| Reach::Own(caller.clone());
         let create = super::super::CreateAsset {
             name: "a".into(),
             content_type: "image/png".into(),
             ..Default::default()
         };
-        let mut upload = assets.upload().await.unwrap();
+        let mut upload = assets.upload(&mine, None).await.unwrap();
         upload.write(b"no picture").await.unwrap();
         let row = assets.create(&mine, create, Some(upload)).await.unwrap();
         let key = BlobKey::parse(&row.file_id).unwrap();
         let temporary = BlobKey::parse("t").unwrap();
         let put = async |caller: &Caller, bucket, key: &BlobKey| {
-            let (slot, mut upload) = assets.begin_put(caller, bucket, key).await?;
+            let reach = Reach::Own(caller.clone());
+            let begun = assets.begin_put(&reach, bucket, key, BlobCondition::NONE, None);
+            let (slot, mut upload) = begun.await?;
             upload.write(b"temporary").await?;
             assets.finish_put(slot, upload).await
         };
         put(&mine, Bucket::Temp, &temporary).await.unwrap();
         for (bucket, key) in [(Bucket::Assets, &key), (Bucket::Temp, &temporary)] {
-            assert!(assets.open_key(&mine, bucket, key).await.is_ok());
-            let opened = assets.open_key(&other, bucket, key).await;
+            assert!(assets.open_key(&own(&mine), bucket, key).await.is_ok());
+            let opened = assets.open_key(&own(&other), bucket, key).await;
             assert!(matches!(opened, Err(AssetError::NoContents)));
-            let deleted = assets.delete_key(&other, bucket, key).await;
+            let deleted = assets.delete_key(&own(&other), bucket, key).await;
             assert!(matches!(deleted, Err(AssetError::NoContents)));
         }
         let refused = put(&other, Bucket::Assets, &key).await;
         assert!(matches!(refused, Err(AssetError::NoContents)));
         put(&other, Bucket::Temp, &temporary).await.unwrap();
         let (blob, _) = assets
-            .open_key(&mine, Bucket::Temp, &temporary)
+            .open_key(&own(&mine), Bucket::Temp, &temporary)
             .await
             .unwrap();
         assert_eq!(blob.info().size, 9);
@@ -222,6 +282,19 @@ mod tests {
         put(&Caller::local(), Bucket::Assets, &loose).await.unwrap();
         let odd = BlobKey::parse(&format!("{}.exe", row.id)).unwrap();
         assert!(put(&mine, Bucket::Assets, &odd).await.is_err());
+        // Administration reaches everything but temporary files, and the public the same to read.
+        for reach in [Reach::All(other.clone()), Reach::Public(None)] {
+            assert!(assets.open_key(&reach, Bucket::Assets, &key).await.is_ok());
+            assert!(
+                assets
+                    .open_key(&reach, Bucket::Assets, &loose)
+                    .await
+                    .is_ok()
+            );
+            let none = BlobKey::parse("none").unwrap();
+            let temporary = assets.open_key(&reach, Bucket::Temp, &none).await;
+            assert!(matches!(temporary, Err(AssetError::NoContents)));
+        }
         let (row, _) = assets.open_asset(&mine, &row.id).await.unwrap();
         assert!(assets.open_asset(&other, &row.id).await.is_err());
     }

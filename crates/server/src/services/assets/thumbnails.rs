@@ -82,6 +82,12 @@ mod tests {
         bytes.into_inner()
     }
 
+    fn png_crc(bytes: &[u8]) -> u32 {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum()
+    }
+
     #[test]
     fn a_picture_is_fitted_and_what_is_clear_becomes_white() {
         let made = make(&png(2000, 1000), 512, 512).unwrap();
@@ -98,9 +104,16 @@ mod tests {
         assert!(make(b"no picture", 64, 64).is_err());
         let broken = &png(100, 100)[..60];
         assert!(make(broken, 64, 64).is_err());
-        // A header that promises more pixels than are decoded; its checksum is not looked at before the size.
+        // A header that promises more pixels than are decoded.
         let mut huge = png(1, 1);
         huge[16..24].copy_from_slice(&[0, 1, 0, 0, 0, 1, 0, 0]);
-        assert!(make(&huge, 64, 64).is_err());
+        // The checksum of the changed header, so that nothing but the size is wrong with it.
+        let crc = png_crc(&huge[12..29]).to_be_bytes();
+        huge[29..33].copy_from_slice(&crc);
+        let refused = make(&huge, 64, 64);
+        assert!(matches!(
+            refused,
+            Err(ThumbnailError::Pixels(4_294_967_296))
+        ));
     }
 }

@@ -6,7 +6,7 @@ use super::journal::left_behind;
 use super::*;
 use crate::node_services;
 use crate::services::feeds::Taken;
-use crate::services::{KeyPlaces, SecretsParts};
+use crate::services::{KeyPlaces, Safe, SecretsParts};
 
 /// A process over a store.
 fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
@@ -21,7 +21,7 @@ fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
         secrets: SecretsService::new(SecretsParts {
             store: store.clone(),
             changes: changes.clone(),
-            places: KeyPlaces::default(),
+            safe: Safe::new(store.clone(), KeyPlaces::default()),
             environment: std::collections::BTreeMap::new(),
             shared: true,
             accounts: None,

@@ -48,12 +48,8 @@ async fn found(service: &SecretsService, user: &str, key: &str) -> Option<String
 struct Account;
 
 impl AccountTokens for Account {
-    fn newest<'a>(
-        &'a self,
-        user_id: &'a str,
-        providers: &'a [&'a str],
-    ) -> BoxFuture<'a, Option<Sensitive>> {
-        let known = user_id == "1" && providers == ["huggingface", "HuggingFace"];
+    fn newest<'a>(&'a self, user_id: &'a str) -> BoxFuture<'a, Option<Sensitive>> {
+        let known = user_id == "1";
         Box::pin(async move { known.then(|| Sensitive::new("of the account")) })
     }
 }

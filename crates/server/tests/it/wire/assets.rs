@@ -607,7 +607,7 @@ async fn a_large_file_goes_in_and_out_in_little_memory() {
     let ids = json!({ "asset_ids": [asset["id"]] });
     let archive = client.post("/api/assets/download", &ids).await;
     assert!(archive.body.len() > SIZE);
-    let grown = server.peak_memory() - before;
+    let grown = server.peak_memory().saturating_sub(before);
     assert!(grown < 32 << 20, "{} MiB more", grown >> 20);
 }
 
@@ -623,4 +623,43 @@ async fn a_file_above_the_limit_is_refused_and_nothing_of_it_is_kept() {
     assert_eq!(refused.status, 413);
     let incoming = server.folder().join("assets/files/incoming");
     assert_eq!(std::fs::read_dir(incoming).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn the_assets_of_a_user_stay_within_the_quota() {
+    let server = TestServer::start_with(&["--storage-quota-mib", "1"]);
+    let client = server.client();
+    let text = |bytes: usize| vec![b'x'; bytes];
+    let asset = json!({ "name": "a", "content_type": "application/octet-stream" });
+    let first = upload(&client, &asset, &text(600 << 10)).await.ok();
+    let refused = upload(&client, &asset, &text(600 << 10)).await;
+    let told = "With this file the assets of this user would be larger than the quota of 1 MiB";
+    assert_eq!(refused.detail(413), told);
+    upload(&client, &asset, &text(400 << 10)).await.ok();
+    // What a client says of a size makes no room.
+    let path = format!("/api/assets/{}", id(&first));
+    let said = client.put(&path, &json!({ "size": 1 })).await.ok();
+    assert_eq!(said["size"], 600 << 10);
+    let put = async |bytes: usize| {
+        let request = request(Method::PUT, first["get_url"].as_str().unwrap());
+        let body = Full::new(text(bytes).into());
+        client.send(request.body(body).unwrap()).await
+    };
+    assert_eq!(put(700 << 10).await.detail(413), told);
+    let data = json!({ "data": "y".repeat(700 << 10) });
+    assert_eq!(client.put(&path, &data).await.detail(413), told);
+    // What is replaced does not count, and what was deleted neither.
+    assert_eq!(put(620 << 10).await.status, 200);
+    assert_eq!(client.delete(&path).await.status, 200);
+    let listed = client.get("/api/assets").await.ok();
+    assert_eq!(listed["assets"].as_array().unwrap().len(), 1);
+    let (one, other) = (text(400 << 10), text(400 << 10));
+    let second = server.client();
+    let (one, other) = tokio::join!(
+        upload(&client, &asset, &one),
+        upload(&second, &asset, &other)
+    );
+    let mut statuses = [one.status, other.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 413], "both together are too much");
 }

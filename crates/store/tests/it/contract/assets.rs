@@ -342,3 +342,80 @@ pub(super) async fn a_patch_changes_only_what_it_sets(store: Store) {
     assert_eq!(changed, expected);
     assert_eq!(store.get_asset("u", "a1").await.unwrap(), Some(expected));
 }
+
+pub(super) async fn an_asset_row_is_put_as_it_is_given_and_stays_its_owners(store: Store) {
+    let row = AssetRow {
+        id: "a".into(),
+        user_id: "u".into(),
+        parent_id: "u".into(),
+        name: "one".into(),
+        content_type: "text/plain".into(),
+        created_at: 5,
+        updated_at: 9,
+        ..AssetRow::default()
+    };
+    assert!(store.put_asset(row.clone()).await.unwrap());
+    let changed = AssetRow {
+        name: "two".into(),
+        size: Some(3),
+        created_at: 1,
+        updated_at: 2,
+        job_id: Some("j".into()),
+        ..row.clone()
+    };
+    assert!(!store.put_asset(changed.clone()).await.unwrap());
+    assert_eq!(store.find_asset("a").await.unwrap(), Some(changed.clone()));
+    let foreign = AssetRow {
+        user_id: "v".into(),
+        parent_id: "v".into(),
+        ..row.clone()
+    };
+    let taken = store.put_asset(foreign).await;
+    assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })));
+    let folder = AssetRow {
+        content_type: AssetRow::FOLDER.into(),
+        ..row.clone()
+    };
+    let turned = store.put_asset(folder).await;
+    assert!(matches!(
+        turned,
+        Err(StoreError::InvalidInput {
+            field: "content_type",
+            ..
+        })
+    ));
+    refused_parent(
+        store
+            .put_asset(AssetRow {
+                parent_id: "a".into(),
+                ..row
+            })
+            .await,
+    );
+    assert_eq!(store.find_asset("a").await.unwrap(), Some(changed));
+}
+
+pub(super) async fn the_bytes_of_a_user_are_added_up(store: Store) {
+    assert_eq!(store.asset_bytes("u").await.unwrap(), 0);
+    let sized = |id: &str, user: &str, size| AssetRow {
+        id: id.into(),
+        user_id: user.into(),
+        parent_id: user.into(),
+        content_type: "text/plain".into(),
+        size,
+        ..AssetRow::default()
+    };
+    insert(
+        &store,
+        [
+            sized("a", "u", Some(3)),
+            sized("b", "u", Some(4)),
+            sized("c", "u", None),
+            sized("d", "v", Some(100)),
+        ],
+    )
+    .await;
+    assert_eq!(store.asset_bytes("u").await.unwrap(), 7);
+    store.delete_asset("u", "a").await.unwrap();
+    assert_eq!(store.asset_bytes("u").await.unwrap(), 4);
+}

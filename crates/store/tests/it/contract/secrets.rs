@@ -133,7 +133,7 @@ pub(super) async fn all_secrets_get_another_key_or_none(store: Store) {
     let mut stale = all().await;
     stale[2].before = "older".to_owned();
     for refused in [some, stale] {
-        let refused = store.replace_secrets(refused, "g", 9).await;
+        let refused = store.replace_secrets(refused, Vec::new(), "g", 9).await;
         assert!(
             matches!(refused, Err(StoreError::Conflict { .. })),
             "{refused:?}"
@@ -142,7 +142,7 @@ pub(super) async fn all_secrets_get_another_key_or_none(store: Store) {
         let fingerprint = store.secrets_fingerprint().await.unwrap();
         assert_eq!(fingerprint.as_deref(), Some("f"));
     }
-    store.replace_secrets(all().await, "g", 9).await.unwrap();
+    store.replace_secrets(all().await, Vec::new(), "g", 9).await.unwrap();
     for row in store.all_secrets().await.unwrap() {
         assert_eq!((row.encrypted_value.as_str(), row.updated_at), ("new", 5));
     }

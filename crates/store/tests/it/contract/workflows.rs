@@ -370,3 +370,35 @@ pub(super) async fn only_the_owner_deletes(store: Store) {
         Err(StoreError::NotFound { .. })
     ));
 }
+
+pub(super) async fn a_workflow_row_is_put_as_it_is_given_and_stays_its_owners(store: Store) {
+    let row = workflow("w", 5);
+    assert!(store.put_workflow(row.clone()).await.unwrap());
+    assert_eq!(store.get_workflow("w").await.unwrap(), Some(row.clone()));
+    let changed = WorkflowRow {
+        name: "other".into(),
+        thumbnail: None,
+        created_at: 1,
+        updated_at: 2,
+        receive_clipboard: true,
+        ..row.clone()
+    };
+    assert!(!store.put_workflow(changed.clone()).await.unwrap());
+    let stored = store.get_workflow("w").await.unwrap().unwrap();
+    let later = row.updated_at + 1;
+    assert_eq!(
+        stored,
+        WorkflowRow {
+            updated_at: later,
+            ..changed
+        },
+        "etags hang on a time that rises"
+    );
+    let foreign = WorkflowRow {
+        user_id: "somebody else".into(),
+        ..row
+    };
+    let taken = store.put_workflow(foreign).await;
+    assert!(matches!(taken, Err(StoreError::AlreadyExists { .. })));
+    assert_eq!(store.get_workflow("w").await.unwrap(), Some(stored));
+}

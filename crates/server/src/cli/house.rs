@@ -1,0 +1,257 @@
+//! Services and routes put together over a store, for `nodetool serve` and for commands that are their own server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use nodetool_store::Store;
+
+use super::storage;
+use crate::config::{Config, Environment, Mode};
+use crate::extensions::{self, Extension, ExtensionAuth};
+use crate::http::{
+    self, App, BodyLimits, Catalogue, Door, Extent, Front, NumbersAccess, Origins, Rates, Surface,
+};
+use crate::node_services::{self, NodeServices};
+use crate::services::downloads::{DownloadService, Ollama};
+use crate::services::{
+    Accounts, AssetService, AutosaveSettings, Changes, ExampleService, FailedLogins, Feeds,
+    FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService,
+    MetricsService, OAuthService, OAuthSettings, PackageService, PredictionService, Safe,
+    SecretsParts, SecretsService, SettingsService, Shelving, Site, TerminalSettings, Terminals,
+    ThreadService, TriggerService, TriggerServiceParts, VersionService, Windows, WorkflowService,
+    WorkspaceRules, WorkspaceService, is_passed_to_shells, saves,
+};
+use crate::ws::{SocketParts, Sockets};
+
+/// What is there beside the API; its faults are told before anything is touched.
+pub(super) fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
+    let site = match &config.static_folder {
+        folder if folder.as_os_str().is_empty() => None,
+        folder => Some(Site::open(folder).with_context(|| {
+            format!(
+                "cannot serve the web UI from the folder {} (--static-folder)",
+                folder.display()
+            )
+        })?),
+    };
+    Ok(Front {
+        site,
+        docs: !config.disable_docs,
+        extensions: extensions::first_parts(extensions)?,
+        open_extensions: extensions
+            .iter()
+            .filter(|e| e.auth == ExtensionAuth::Public)
+            .map(|e| e.prefix.clone())
+            .collect(),
+    })
+}
+
+/// What serves, and what has to end in order.
+pub(super) struct House {
+    pub(super) router: Surface,
+    pub(super) jobs: JobService,
+    pub(super) triggers: TriggerService,
+    pub(super) sockets: Sockets,
+    pub(super) assets: AssetService,
+    pub(super) changes: Changes,
+    pub(super) oauth: OAuthService,
+    pub(super) downloads: DownloadService,
+}
+
+/// Services and routes over a store.
+pub(super) fn house(
+    config: &Config,
+    store: &Store,
+    started: Instant,
+    extent: Extent,
+) -> anyhow::Result<House> {
+    let changes = Changes::default();
+    let assets = AssetService::over(
+        store.clone(),
+        storage::open(config)?,
+        changes.clone(),
+        config.upload_limit,
+        config.storage_quota_mib,
+    );
+    let registry = Arc::new(node_services::registry());
+    let catalogue = Catalogue::new(&registry)?;
+    let examples_dir = Some(config.examples_dir.clone()).filter(|d| !d.as_os_str().is_empty());
+    let examples = ExampleService::new(registry.clone(), examples_dir);
+    let node_services = NodeServices {
+        program: std::env::current_exe()?,
+        assets: config.assets(),
+        allow_hosts: config.allow_hosts.clone(),
+    };
+    let (saves, inbox) = saves();
+    let workflows =
+        WorkflowService::new(store.clone(), registry.clone(), changes.clone()).telling(saves);
+    let production = config.environment == Environment::Production;
+    let places = config.keys.places(config.config_dir.as_deref());
+    let safe = Safe::new(store.clone(), places);
+    let oauth = OAuthService::new(
+        store.clone(),
+        safe.clone(),
+        changes.clone(),
+        OAuthSettings {
+            hf_client_id: config.hf_client_id.clone(),
+            github_client_id: config.github_client_id.clone(),
+            github_client_secret: config.github_client_secret.clone(),
+            hf_url: config.hf_oauth_url.clone(),
+            github_url: config.github_oauth_url.clone(),
+            github_api_url: config.github_api_url.clone(),
+            api_url: config.api_url.clone(),
+        },
+    )
+    .context("cannot set up connections to other sites")?;
+    let secrets = SecretsService::new(SecretsParts {
+        store: store.clone(),
+        changes: changes.clone(),
+        safe,
+        environment: config.secrets.clone(),
+        shared: config.mode != Mode::Public,
+        accounts: Some(Arc::new(oauth.clone())),
+    });
+    let settings = SettingsService::new(store.clone(), production, secrets.clone());
+    let skills = [".claude/skills", ".codex/skills"];
+    let skills = skills
+        .iter()
+        .filter_map(|name| Some(config.home.as_ref()?.join(name)));
+    let skills = config.skill_dirs.iter().cloned().chain(skills).collect();
+    let rules = WorkspaceRules {
+        roots: config.workspace_roots.clone(),
+        production,
+        upload_limit: config.upload_limit,
+    };
+    let jobs = JobService::new(JobServiceParts {
+        store: store.clone(),
+        workflows: workflows.clone(),
+        services: node_services.build()?,
+        secrets: secrets.clone(),
+        assets: assets.clone(),
+        workspace: config.workspace(),
+        changes: changes.clone(),
+        feeds: Feeds::new(Shelving {
+            kept: Kept {
+                frames: config.job_replay_buffer_events.max(1),
+                ..Kept::default()
+            },
+            after_end: Duration::from_millis(config.job_replay_retention_ms),
+            ..Shelving::default()
+        }),
+        limits: Limits {
+            per_user: config.max_concurrent_jobs,
+            per_workflow: config.max_concurrent_runs_per_workflow,
+            waiting: config.max_queued_jobs,
+            awaited: config.max_concurrent_runs,
+        },
+        recovery: config.recovery,
+    });
+    let autosave = AutosaveSettings {
+        min_interval: Duration::from_secs(config.autosave_min_interval_seconds.into()),
+        keep: config.autosave_max_versions_per_workflow,
+        keep_for: Duration::from_secs(u64::from(config.autosave_keep_days) * 24 * 60 * 60),
+    };
+    let triggers = TriggerService::new(TriggerServiceParts {
+        store: store.clone(),
+        workflows: workflows.clone(),
+        jobs: jobs.clone(),
+        workspace: config.workspace(),
+        inbox,
+    });
+    let door = Arc::new(Door {
+        accounts: Accounts::open(config, store.clone()).context("cannot set up accounts")?,
+        origins: Origins::of(config)?,
+        admin_token: config.admin_token.clone(),
+        production,
+        public_storage: config.public_storage,
+        failed_logins: FailedLogins::new(config.auth_failures_per_minute),
+    });
+    let downloads = config.downloads().context("in the folders of models")?;
+    let downloads = DownloadService::new(downloads).context("in hf_endpoint")?;
+    let sockets = Sockets::new(SocketParts {
+        stats: config
+            .system_stats
+            .unwrap_or(!config.auth_provider.enforced()),
+        door: door.clone(),
+        jobs: jobs.clone(),
+        workflows: workflows.clone(),
+        changes: changes.clone(),
+        registry: registry.clone(),
+        revision: catalogue.revision().to_owned(),
+        max_message: config.ws_max_message_bytes,
+        downloads: (!production).then(|| downloads.clone()),
+    });
+    let terminals = Terminals::new(TerminalSettings {
+        enabled: config.enable_terminal && !production,
+        enforced: config.auth_provider.enforced(),
+        shell: config.terminal_shell.clone(),
+        home: config.home.clone(),
+        environment: std::env::vars_os()
+            .filter(|(name, _)| name.to_str().is_some_and(is_passed_to_shells))
+            .collect(),
+    });
+    let machine = MachineService::new(
+        MachineFolders::of(config.home.as_deref(), skills),
+        settings.clone(),
+    );
+    let app = App {
+        mode: config.mode,
+        door: door.clone(),
+        oauth: oauth.clone(),
+        terminals: (config.mode == Mode::Desktop).then_some(terminals),
+        metrics: MetricsService::new(jobs.clone(), store.clone(), machine.clone(), started),
+        numbers: NumbersAccess {
+            local: config.mode == Mode::Desktop,
+            token: config.metrics_token.clone(),
+        },
+        threads: ThreadService::new(store.clone(), changes.clone()),
+        predictions: PredictionService::new(store.clone()),
+        workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
+        files: FileService::new(config.file_roots.clone(), config.upload_limit),
+        machine,
+        settings,
+        secrets,
+        packages: PackageService::new(registry),
+        library: downloads.library(),
+        downloads: downloads.clone(),
+        ollama: Ollama::new(&config.ollama_api_url).context("in ollama_api_url")?,
+        production,
+        upload_limit: config.upload_limit,
+        bodies: BodyLimits {
+            json: config.json_limit,
+            graph: config.graph_limit,
+        },
+        rates: rates(config),
+        versions: VersionService::new(store.clone(), workflows.clone(), autosave),
+        examples,
+        catalogue,
+        api_url: config.api_url.clone(),
+        workflows,
+        jobs: jobs.clone(),
+        triggers: triggers.clone(),
+        sockets: sockets.clone(),
+        assets: assets.clone(),
+        started,
+    };
+    Ok(House {
+        router: http::surface(Arc::new(app), extent),
+        jobs,
+        triggers,
+        sockets,
+        assets,
+        changes,
+        oauth,
+        downloads,
+    })
+}
+
+/// What is counted per minute.
+fn rates(config: &Config) -> Rates {
+    let by_caller = config.auth_provider.enforced();
+    let requests = (config.rate_limit > 0).then(|| Windows::new(config.rate_limit));
+    Rates {
+        requests,
+        by_caller,
+    }
+}
