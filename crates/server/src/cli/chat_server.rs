@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::serve::{reload, stop_signal};
+use super::serve::{Entries, reload, stop_signal};
 use crate::config::{Config, Environment, Overrides};
 use crate::http::{self, Door, Origins};
-use crate::listener::{self, Limits, Places, Proxies, Tls};
+use crate::listener::{self, Limits};
 use crate::services::{Accounts, FailedLogins};
 use crate::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,19 +32,22 @@ impl ChatServer {
             .get_or_insert_with(|| "off".to_owned());
         let config = Config::load(self.settings)?;
         let runtime = super::runtime()?;
+        let entries = runtime.block_on(Entries::of(&config))?;
         let telemetry = telemetry::start(&config, runtime.handle())?;
-        let result = runtime.block_on(serve(config, started));
+        let result = runtime.block_on(serve(config, entries, started));
         telemetry.finish();
         runtime.shutdown_timeout(Duration::from_secs(1));
         result.map(|()| ExitCode::SUCCESS)
     }
 }
 
-async fn serve(config: Config, started: Instant) -> anyhow::Result<()> {
+async fn serve(config: Config, entries: Entries, started: Instant) -> anyhow::Result<()> {
     let asked_to_stop = stop_signal()?;
-    let places = Places::of(&config).await?;
-    let tls = Tls::open(&config.tls_cert, &config.tls_key)?;
-    let proxies = Proxies::parse(&config.trusted_proxies)?;
+    let Entries {
+        places,
+        tls,
+        proxies,
+    } = entries;
     let door = Arc::new(Door {
         accounts: Accounts::open(&config, None)?,
         origins: Origins::of(&config)?,

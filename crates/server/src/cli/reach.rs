@@ -61,6 +61,9 @@ pub(super) struct Reach {
     /// Base of the default data folder
     #[arg(long, global = true, hide = true, env = "XDG_DATA_HOME")]
     xdg_data_home: Option<PathBuf>,
+    /// Base of the folder of settings
+    #[arg(long, global = true, hide = true, env = "XDG_CONFIG_HOME")]
+    xdg_config_home: Option<PathBuf>,
     /// Home folder
     #[arg(long, global = true, hide = true, env = "HOME")]
     home: Option<PathBuf>,
@@ -81,6 +84,7 @@ impl Reach {
             data_dir: self.data_dir.clone(),
             allow_hosts: self.allow_hosts.clone(),
             xdg_data_home: self.xdg_data_home.clone(),
+            xdg_config_home: self.xdg_config_home.clone(),
             home: self.home.clone(),
             keys: self.keys.clone(),
             ..settings

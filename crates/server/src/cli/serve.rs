@@ -63,33 +63,62 @@ impl Worker {
     }
 }
 
-fn main(config: Config, choices: &Choices, extensions: Vec<Extension>) -> anyhow::Result<ExitCode> {
+fn main(
+    mut config: Config,
+    choices: &Choices,
+    extensions: Vec<Extension>,
+) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
+    config.secrets = super::environment::secrets();
     let families = Families::chosen(config.mode, choices);
     surfaces::guard(&config, &families)?;
     let runtime = super::runtime()?;
-    let telemetry = telemetry::start(&config, runtime.handle())?;
-    let result = runtime.block_on(serve(config, families, started, extensions));
-    telemetry.finish();
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    result.map(|()| ExitCode::SUCCESS)
-}
-
-async fn serve(
-    config: Config,
-    families: Families,
-    started: Instant,
-    extensions: Vec<Extension>,
-) -> anyhow::Result<()> {
-    let asked_to_stop = stop_signal().context("cannot listen for signals")?;
+    // Whatever is wrong with the settings is told before anything is touched.
     let extent = Extent {
         families,
         front: front(&config, &extensions)?,
         extensions,
     };
-    let places = Places::of(&config).await?;
-    let tls = Tls::open(&config.tls_cert, &config.tls_key)?;
-    let proxies = Proxies::parse(&config.trusted_proxies)?;
+    let entries = runtime.block_on(Entries::of(&config))?;
+    let telemetry = telemetry::start(&config, runtime.handle())?;
+    let result = runtime.block_on(serve(config, extent, entries, started));
+    telemetry.finish();
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// Where and how a server listens.
+pub(super) struct Entries {
+    pub(super) places: Places,
+    pub(super) tls: Option<Tls>,
+    pub(super) proxies: Proxies,
+}
+
+impl Entries {
+    pub(super) async fn of(config: &Config) -> anyhow::Result<Self> {
+        Ok(Entries {
+            places: Places::of(config).await?,
+            tls: Tls::open(&config.tls_cert, &config.tls_key)?,
+            proxies: Proxies::parse(&config.trusted_proxies)?,
+        })
+    }
+}
+
+async fn serve(
+    config: Config,
+    extent: Extent,
+    entries: Entries,
+    started: Instant,
+) -> anyhow::Result<()> {
+    let asked_to_stop = stop_signal().context("cannot listen for signals")?;
+    let Entries {
+        places,
+        tls,
+        proxies,
+    } = entries;
+    if let Some(tls) = &tls {
+        tls.warn_of_readers();
+    }
     private_folder(&config.data_dir)?;
     private_folder(&config.workspace())?;
     let _owned = own_folder(&config)?;

@@ -21,6 +21,7 @@ const ADMIN_TOKEN: &str = "x-admin-token";
 
 /// Where authentication is not asked for: exactly these paths.
 pub(super) const OPEN: [&str; 3] = ["/health", "/ping", "/api/health"];
+const METRICS: &str = "/metrics";
 /// Paths of the sockets, which tell a client that it is refused in their own way (HTTP spec 3.3).
 pub(crate) const SOCKETS: [&str; 11] = [
     "/ws",
@@ -80,7 +81,8 @@ impl Door {
     /// Who asks, if that has to be known; or why nobody of that kind gets in.
     async fn judge(&self, front: &Front, parts: &Parts) -> Result<Option<Caller>, ApiError> {
         let (path, method, headers) = (parts.uri.path(), &parts.method, &parts.headers);
-        if OPEN.contains(&path) || is_public_link(path) {
+        // What shows numbers asks for a token of its own.
+        if OPEN.contains(&path) || path == METRICS || is_public_link(path) {
             return Ok(None);
         }
         if !self.accounts.enforced() {
@@ -106,16 +108,19 @@ impl Door {
         {
             return Ok(None);
         }
-        let caller = match bearer(headers) {
-            Some(token) => {
-                let from = address_of(&parts.extensions);
-                self.verify(token, from).await.map_err(ApiError::from)
-            }
-            None if front.is_extension_for_all(path) => return Ok(None),
-            None => Err(ApiError::unauthorized(NO_TOKEN)),
-        }?;
+        if bearer(headers).is_none() && front.is_extension_for_all(path) {
+            return Ok(None);
+        }
+        let caller = self.holder(parts).await?;
         self.check_second_factor(path, headers)?;
         Ok(Some(caller))
+    }
+
+    /// Whom the token of a request speaks for.
+    pub(super) async fn holder(&self, parts: &Parts) -> Result<Caller, ApiError> {
+        let token = bearer(&parts.headers).ok_or_else(|| ApiError::unauthorized(NO_TOKEN))?;
+        let from = address_of(&parts.extensions);
+        self.verify(token, from).await.map_err(ApiError::from)
     }
 
     /// Refuses pages that are not ours, where no token keeps them out.

@@ -14,7 +14,7 @@ pub(super) const HEADERS: usize = 100;
 /// Most bytes of a request before its body.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 /// Most bytes of the address a request is for.
-pub(super) const URI_BYTES: usize = 16 << 10;
+pub(super) const URI_BYTES: usize = 32 << 10;
 
 /// How long things may take, and how many connections there may be.
 #[derive(Clone, Copy, Debug)]

@@ -94,6 +94,19 @@ impl Tls {
         acceptor.accept(stream).await.map(Some)
     }
 
+    /// Says so when others on this machine can read the key.
+    pub(crate) fn warn_of_readers(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        let key = &self.0.key;
+        let mode = std::fs::metadata(key).map(|m| m.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o007 != 0) {
+            tracing::warn!(
+                "every user of this machine can read the key file {}; chmod 600 changes that",
+                key.display()
+            );
+        }
+    }
+
     /// Reads both files again; a pair that does not work leaves the one in use.
     pub(crate) async fn reload(&self) {
         let files = self.0.clone();
@@ -103,6 +116,7 @@ impl Tls {
                 let now = self.0.now.write();
                 *now.unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 tracing::info!("certificate and key were read again and are in use");
+                self.warn_of_readers();
             }
             Ok(Err(e)) => {
                 tracing::error!(error = %format!("{e:#}"), "the new certificate and key do not work; the old ones stay in use");
@@ -125,7 +139,6 @@ fn load(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let private = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|_| anyhow::anyhow!("there is no private key in PEM form without a passphrase"))
         .with_context(of_key)?;
-    warn_of_readers(key);
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -149,15 +162,4 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         bail!("it is larger than {MOST} bytes");
     }
     Ok(bytes)
-}
-
-fn warn_of_readers(key: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = std::fs::metadata(key).map(|m| m.permissions().mode());
-    if mode.is_ok_and(|mode| mode & 0o007 != 0) {
-        tracing::warn!(
-            "every user of this machine can read the key file {}; chmod 600 changes that",
-            key.display()
-        );
-    }
 }

@@ -321,12 +321,18 @@ async fn resume_job(socket: &Socket, command: &Command) -> Result<(), Value> {
         Err(e @ (ResumeError::BadAnswer(_) | ResumeError::Broken(_))) => {
             return Err(command.fail(&e.to_string()));
         }
-        Err(ResumeError::NotFound | ResumeError::NotResumable(_)) => {
+        Err(e @ (ResumeError::NotFound | ResumeError::NotResumable(_))) => {
             let workflow_id = workflow_id.as_str().unwrap_or_default().into();
             let mut update = JobUpdate::new(JobStatus::Failed, job_id.clone(), workflow_id);
             update.error = Some(EXPIRED.into());
-            let number = jobs.number_beyond(&job_id).await;
-            let number = number.map_err(|e| command.internal("a job could not be read", &e))?;
+            // The numbers of somebody else's job would tell that there is one.
+            let number = match e {
+                ResumeError::NotFound => 1,
+                _ => {
+                    let number = jobs.number_beyond(&job_id).await;
+                    number.map_err(|e| command.internal("a job could not be read", &e))?
+                }
+            };
             socket.reply(&ack);
             socket.reply(&event(update, number));
             return Ok(());

@@ -27,6 +27,11 @@ pub(super) const ANN: (&str, &str) = ("ann", "token-of-ann");
 pub(super) const BOB: (&str, &str) = ("bob", "token-of-bob");
 const ROOT: (&str, &str) = ("root", "token-of-root");
 
+/// The token of the servers themselves.
+const TOKEN: &str = "token-of-the-server";
+/// Somebody to be removed.
+const GONE: (&str, &str) = ("gone", "token-of-gone");
+
 /// One of a server's callers.
 struct As<'a> {
     server: &'a TestServer,
@@ -54,6 +59,19 @@ impl As<'_> {
         )
     }
 
+    async fn upload(&self) -> Value {
+        let bearer = format!("Bearer {}", self.token.unwrap_or_default());
+        let mut headers = vec![("content-type", "multipart/form-data; boundary=B")];
+        if self.token.is_some() {
+            headers.push(("authorization", bearer.as_str()));
+        }
+        let body = "--B\r\ncontent-disposition: form-data; name=\"json\"\r\n\r\n\
+            {\"name\": \"mine.txt\", \"content_type\": \"text/plain\"}\r\n\
+            --B\r\ncontent-disposition: form-data; name=\"file\"; filename=\"mine.txt\"\r\n\r\nmine\r\n--B--\r\n";
+        let request = with_headers(Method::POST, "/api/assets", &headers, body);
+        self.server.client().send(request).await.ok()
+    }
+
     async fn make(&self, path: &str, body: &Value) -> Value {
         let (status, made) = self.ask("POST", path, Some(&body.to_string())).await;
         assert_eq!(status, 200, "{path}: {made}");
@@ -78,10 +96,7 @@ impl Things {
         let thread = user.make("/api/threads", &json!({})).await["id"].clone();
         let message = json!({ "role": "user", "content": "x", "thread_id": thread });
         let message = user.make("/api/messages", &message).await["id"].clone();
-        let asset = json!({ "name": "mine", "content_type": "folder", "parent_id": null });
-        let (_, asset) = user
-            .ask("POST", "/api/assets", Some(&asset.to_string()))
-            .await;
+        let asset = user.upload().await;
         let key = user.make("/api/keys", &json!({ "name": "k" })).await["id"].clone();
         user.ask("PUT", "/api/storage/temp/mine.txt", Some("mine"))
             .await;
@@ -127,7 +142,7 @@ impl Things {
             ("db", "table") => "workflows",
             ("{table}", "key") => mine("workflow"),
             (_, "key") => "loose.txt",
-            ("users", "username") => ANN.0,
+            ("users", "username") => GONE.0,
             (_, "repo_id") => "owner/name",
             (
                 _,
@@ -181,6 +196,40 @@ struct Row {
     statuses: [u16; 4],
 }
 
+/// What of a mode is not as the table says: routes it has or has not, and what nobody gets there.
+async fn mounted(
+    mode: char,
+    server: &TestServer,
+    expected: &BTreeMap<(String, String), Row>,
+) -> String {
+    let holder = As {
+        server,
+        token: Some(TOKEN),
+    };
+    let (status, described) = holder.ask("GET", "/openapi.json", None).await;
+    assert_eq!(status, 200, "{mode}");
+    let mut faults = String::new();
+    for ((method, path), row) in expected {
+        let there = &described["paths"][path][method.to_ascii_lowercase()];
+        if there.is_null() == row.modes.contains(mode) {
+            let _ = writeln!(
+                faults,
+                "{method} {path}: not as {} says in mode {mode}",
+                row.modes
+            );
+        }
+    }
+    for (path, item) in described["paths"].as_object().unwrap() {
+        for method in item.as_object().unwrap().keys() {
+            let key = (method.to_ascii_uppercase(), path.clone());
+            if !expected.contains_key(&key) {
+                let _ = writeln!(faults, "{method} {path}: in mode {mode} without a row");
+            }
+        }
+    }
+    faults
+}
+
 fn table() -> BTreeMap<(String, String), Row> {
     let rows = TABLE
         .lines()
@@ -208,7 +257,12 @@ pub(super) fn with_accounts() -> TestServer {
     let users = folder();
     let file = users.path().join("users.yaml");
     let mut text = "version: \"1.0\"\nusers:\n".to_owned();
-    for ((name, token), role) in [(ANN, "user"), (BOB, "user"), (ROOT, "admin")] {
+    for ((name, token), role) in [
+        (ANN, "user"),
+        (BOB, "user"),
+        (GONE, "user"),
+        (ROOT, "admin"),
+    ] {
         let hash: String = Sha256::digest(token)
             .iter()
             .map(|b| format!("{b:02x}"))
@@ -222,8 +276,9 @@ pub(super) fn with_accounts() -> TestServer {
     let environment = [
         ("AUTH_PROVIDER", "multi_user"),
         ("USERS_FILE", file.to_str().unwrap()),
-        ("SERVER_AUTH_TOKEN", "token-of-the-server"),
+        ("SERVER_AUTH_TOKEN", TOKEN),
         ("SECRETS_MASTER_KEY", "key"),
+        ("NODETOOL_AUTH_FAILURES_PER_MINUTE", "0"),
     ];
     let server = TestServer::start_in(&environment, &["--mode", "private"]);
     // The file is read again when it changes, so it has to outlive the server.
@@ -251,12 +306,18 @@ async fn every_route_answers_everybody_as_the_table_says() {
         known("wrong"),
     ];
     let (own, hers) = (Things::of(&here).await, Things::of(&ann).await);
+    // What an administrator is tried on may be gone afterwards.
+    let spare = Things::of(&ann).await;
     let (operations, expected) = (operations(), table());
     let mut seen: BTreeMap<(String, String), [u16; 4]> = BTreeMap::new();
     let mut faults = String::new();
     // Others first: whatever they try, what is hers stays as it is.
     for (at, who) in [(2, &bob), (3, &root), (1, &ann), (0, &here)] {
-        let things = if at == 0 { &own } else { &hers };
+        let things = match at {
+            0 => &own,
+            3 => &spare,
+            _ => &hers,
+        };
         for operation in &operations {
             let path = things.fill(&operation.path);
             let (status, _) = who.ask(&operation.method, &path, operation.body).await;
@@ -316,6 +377,18 @@ async fn every_route_answers_everybody_as_the_table_says() {
     }
     for key in expected.keys().filter(|key| !seen.contains_key(key)) {
         let _ = writeln!(faults, "{} {}: a row without a route", key.0, key.1);
+    }
+    let assets = folder();
+    let public = [
+        ("AUTH_PROVIDER", "supabase"),
+        ("SUPABASE_URL", "http://127.0.0.1:9"),
+        ("SUPABASE_KEY", "none"),
+        ("ASSET_FOLDER", assets.path().to_str().unwrap()),
+        ("SERVER_AUTH_TOKEN", TOKEN),
+    ];
+    let public = TestServer::start_in(&public, &["--mode", "public"]);
+    for (mode, server) in [('d', &desktop), ('p', &private), ('t', &public)] {
+        faults.push_str(&mounted(mode, server, &expected).await);
     }
     if faults.is_empty() {
         return;

@@ -138,6 +138,8 @@ fn settings_that_do_not_say_where_files_go_are_refused_in_one_sentence() {
     let half = [("S3_ACCESS_KEY_ID", "id")];
     assert!(refusal(&half, &[]).contains("S3_SECRET_ACCESS_KEY is not"));
     let whole = environment("http://127.0.0.1:9", "files");
+    let key = [("SECRETS_MASTER_KEY", "k")];
+    let whole: Vec<_> = whole.into_iter().chain(key).collect();
     let told = refusal(&whole, &["--environment", "production"]);
     assert!(told.contains("ASSET_TEMP_BUCKET"), "{told}");
 }

@@ -6,7 +6,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::hub::{COMMIT, File, Hub, REPO};
-use super::local::{local, local_json};
+use super::local::{local, local_json, with_headers};
 use super::ollama::Ollama;
 use super::server::TestServer;
 
@@ -115,8 +115,12 @@ async fn what_cannot_be_downloaded_is_refused_and_only_administrators_may_ask() 
         for body in [json!({}), json!({ "repo_id": "", "model_name": null })] {
             let reply = client.send(local_json(Method::POST, path, &body)).await;
             assert_eq!(reply.detail(400), told);
-            // Without a local host this is somebody else.
-            assert_eq!(client.post(path, &body).await.status, 401);
+            let headers = [
+                ("x-forwarded-for", "10.0.0.1"),
+                ("content-type", "application/json"),
+            ];
+            let from_afar = with_headers(Method::POST, path, &headers, body.to_string());
+            assert_eq!(client.send(from_afar).await.status, 401);
         }
     }
     for repo_id in ["x", "../../etc", "a/b/c"] {
@@ -125,12 +129,12 @@ async fn what_cannot_be_downloaded_is_refused_and_only_administrators_may_ask() 
         assert_eq!(reply.status, 422, "{repo_id}");
     }
     for path in ["/admin/cache/scan", "/admin/cache/size"] {
-        assert_eq!(client.get(path).await.status, 401);
+        let from_afar = with_headers(Method::GET, path, &[("x-forwarded-for", "10.0.0.1")], "");
+        assert_eq!(client.send(from_afar).await.status, 401);
     }
-    assert_eq!(
-        client.delete("/admin/models/huggingface/a/b").await.status,
-        401
-    );
+    let afar = [("x-forwarded-for", "10.0.0.1")];
+    let from_afar = with_headers(Method::DELETE, "/admin/models/huggingface/a/b", &afar, "");
+    assert_eq!(client.send(from_afar).await.status, 401);
 }
 
 #[tokio::test]

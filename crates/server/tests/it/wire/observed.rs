@@ -221,6 +221,9 @@ async fn what_was_refused_is_in_the_audit_log() {
     asked
         .headers_mut()
         .insert("x-request-id", "files-1".parse().unwrap());
+    asked
+        .headers_mut()
+        .insert("x-forwarded-for", "10.0.0.1".parse().unwrap());
     assert_eq!(client.send(asked).await.status, 403);
     let hook = node(
         "h",

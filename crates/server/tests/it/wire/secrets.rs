@@ -174,12 +174,7 @@ async fn every_registered_secret_is_listed_in_pages() {
 
 #[tokio::test]
 async fn a_value_is_told_to_this_machine_and_to_administrators_only() {
-    let server = TestServer::start_with(&[
-        "--secrets-master-key",
-        "m",
-        "--secrets-admin-token",
-        "t0ken",
-    ]);
+    let server = TestServer::start_with(&["--secrets-master-key", "m", "--admin-token", "t0ken"]);
     let client = server.client();
     store(&client, "v4lue").await;
     let afar = ("x-forwarded-for", "192.0.2.1");

@@ -66,6 +66,9 @@ impl TestServer {
         arguments: &[&str],
     ) -> Self {
         let mut command = program();
+        if arguments.contains(&"production") {
+            command.env("SECRETS_MASTER_KEY", "a key for tests");
+        }
         command.envs(environment.iter().copied());
         command.args(["serve", "--port", "0", "--data-dir"]);
         command.arg(path).args(arguments);

@@ -97,6 +97,7 @@ fn start(folder: &Path, more: &[&str]) -> (TestServer, Files, Made) {
     let arguments: Vec<&str> = files
         .arguments()
         .into_iter()
+        .chain(["--server-name", NAME])
         .chain(more.iter().copied())
         .collect();
     (TestServer::start_with(&arguments), files, made)
@@ -317,7 +318,7 @@ async fn clients_that_speak_something_else_do_not_disturb() {
     }
     let mut plain = TcpStream::connect(server.address()).await.unwrap();
     plain
-        .write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
         .await
         .unwrap();
     let mut read = String::new();

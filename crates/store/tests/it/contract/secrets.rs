@@ -142,7 +142,10 @@ pub(super) async fn all_secrets_get_another_key_or_none(store: Store) {
         let fingerprint = store.secrets_fingerprint().await.unwrap();
         assert_eq!(fingerprint.as_deref(), Some("f"));
     }
-    store.replace_secrets(all().await, Vec::new(), "g", 9).await.unwrap();
+    store
+        .replace_secrets(all().await, Vec::new(), "g", 9)
+        .await
+        .unwrap();
     for row in store.all_secrets().await.unwrap() {
         assert_eq!((row.encrypted_value.as_str(), row.updated_at), ("new", 5));
     }
