@@ -16,6 +16,7 @@ COPY --from=build /out/bin/nodetool /usr/local/bin/nodetool
 COPY --from=build --chown=65532:65532 /out/data /data
 ENV NODETOOL_DATA_DIR=/data \
     XDG_CONFIG_HOME=/data/config \
+    XDG_CACHE_HOME=/data/cache \
     ENV=production \
     NODETOOL_LOG_FORMAT=json
 USER 65532:65532
