@@ -33,7 +33,6 @@ WAITING = {
     (SKILL, "Python Client (OpenAI SDK)"): "chat",
     (SKILL, "JavaScript Client"): "chat",
     (SKILL, "WebSocket Chat"): "chat",
-    (SKILL, "Server Management", "nodetool secrets store"): "secrets",
 }
 
 # Blocks that are no code; the second is what the messages of a run are compared with.
@@ -75,6 +74,8 @@ class Case:
     after: str = ""
     # Where a block that starts a server makes it listen.
     listens: str = ""
+    # What stands on standard input.
+    typed: str = ""
 
     @property
     def title(self):
@@ -336,4 +337,5 @@ CASES = [
     Case(SKILL, "Server Management", shown("parameter"), "nodetool workflows list"),
     Case(SKILL, "Server Management", shown("prompt"), "nodetool workflows get"),
     Case(SKILL, "Server Management", shown("completed"), "nodetool jobs list"),
+    Case(SKILL, "Server Management", shown(""), "nodetool secrets store", typed="a-secret"),
 ]

@@ -22,7 +22,7 @@ pub(super) struct FileAsked {
     #[schema(max_length = 2048)]
     path: String,
     #[schema(required = false)]
-    downloaded: bool,
+    downloaded: Option<bool>,
 }
 
 /// A file at the hub.

@@ -267,9 +267,9 @@ pub(super) fn with_accounts() -> TestServer {
             .iter()
             .map(|b| format!("{b:02x}"))
             .collect();
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "  {name}: {{ user_id: user_{name}, username: {name}, role: {role}, token_hash: {hash}, created_at: \"2026-01-01T00:00:00+00:00\" }}\n"
+            "  {name}: {{ user_id: user_{name}, username: {name}, role: {role}, token_hash: {hash}, created_at: \"2026-01-01T00:00:00+00:00\" }}"
         );
     }
     std::fs::write(&file, text).unwrap();
