@@ -261,7 +261,10 @@ impl Config {
         config.storage_keys = StorageKeys {
             s3_access_key_id: given(kept.s3_access_key_id),
             s3_secret_access_key: given(kept.s3_secret_access_key),
-            supabase: !config.supabase_url.is_empty() && config.supabase_key.is_some(),
+            // Where they name the project of the accounts, they say nothing about files.
+            supabase: config.auth_provider != AuthProvider::Supabase
+                && !config.supabase_url.is_empty()
+                && config.supabase_key.is_some(),
         };
         for (folders, name) in [
             (&mut config.file_roots, "file_roots"),
@@ -313,7 +316,12 @@ impl Config {
 
     /// Tokens and keys: what each is set by, and its value, if it is set.
     pub(crate) fn keys(&self) -> Vec<(&'static str, Option<&Sensitive>)> {
-        vec![("METRICS_TOKEN", self.metrics_token.as_ref())]
+        vec![
+            ("SERVER_AUTH_TOKEN", self.server_token.as_ref()),
+            ("ADMIN_TOKEN", self.admin_token.as_ref()),
+            ("SECRETS_MASTER_KEY", self.keys.master()),
+            ("METRICS_TOKEN", self.metrics_token.as_ref()),
+        ]
     }
 
     /// The folder that workflows may read and write.

@@ -17,8 +17,7 @@ macro_rules! families {
         #[command(next_help_heading = "Families of routes")]
         pub(crate) struct Choices {
             $(
-                #[doc = concat!("Mount ", $what)]
-                #[arg(long = $enable, overrides_with = $disable, help_heading = "Families of routes")]
+                #[arg(long = $enable, overrides_with = $disable, help = concat!("Mount ", $what), help_heading = "Families of routes")]
                 $field: bool,
             )*
             #[command(flatten)]
@@ -29,8 +28,7 @@ macro_rules! families {
         #[derive(Clone, Debug, Default, clap::Args)]
         struct Without {
             $(
-                #[doc = concat!("Leave out ", $what)]
-                #[arg(id = $disable, long = $disable, overrides_with = stringify!($field), help_heading = "Families of routes")]
+                #[arg(id = $disable, long = $disable, overrides_with = stringify!($field), help = concat!("Leave out ", $what), help_heading = "Families of routes")]
                 $field: bool,
             )*
         }

@@ -33,6 +33,14 @@ struct There {
         hide_env_values = true
     )]
     api_key: Option<String>,
+    /// The administrators' token, which a server in production asks for, too
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "ADMIN_TOKEN",
+        hide_env_values = true
+    )]
+    admin_token: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -106,7 +114,10 @@ impl Admin {
     pub(super) fn main(self) -> anyhow::Result<ExitCode> {
         let there = self.command.there();
         let token = there.api_key.as_deref().filter(|t| !t.is_empty());
-        let client = Client::new(&there.server_url, token, false)?;
+        let mut client = Client::new(&there.server_url, token, false)?;
+        if let Some(token) = there.admin_token.as_deref().filter(|t| !t.is_empty()) {
+            client = client.administering(token)?;
+        }
         super::runtime()?.block_on(async {
             tokio::select! {
                 result = self.command.run(&client) => result,

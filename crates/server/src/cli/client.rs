@@ -24,6 +24,8 @@ pub(super) struct Client {
     http: reqwest::Client,
     base: Url,
     token: Option<HeaderValue>,
+    /// The second factor of administrators.
+    admin_token: Option<HeaderValue>,
     /// The server is in this process and ends with the command.
     pub(super) here: bool,
 }
@@ -96,7 +98,19 @@ impl Client {
             http,
             base,
             token,
+            admin_token: None,
             here,
+        })
+    }
+
+    /// The same client for somebody who holds the administrators' token, too.
+    pub(super) fn administering(self, token: &str) -> anyhow::Result<Self> {
+        let mut value = HeaderValue::from_str(token)
+            .context("--admin-token: a token has no line breaks or control characters")?;
+        value.set_sensitive(true);
+        Ok(Client {
+            admin_token: Some(value),
+            ..self
         })
     }
 
@@ -158,6 +172,9 @@ impl Client {
         let mut request = self.http.request(ask.method, url.clone());
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token);
+        }
+        if let Some(token) = &self.admin_token {
+            request = request.header("x-admin-token", token);
         }
         if let Some(content_type) = ask.content_type {
             request = request.header(CONTENT_TYPE, content_type);

@@ -107,6 +107,8 @@ type Check = for<'a> fn(&'a Patient) -> BoxFuture<'a, Vec<Finding>>;
 const CHECKS: &[Check] = &[
     |p| now(setup::modes(p)),
     |p| now(setup::keys(p)),
+    |p| now(setup::users(p)),
+    |p| now(setup::tls(p)),
     |p| now(data::folder(p)),
     |p| Box::pin(data::database(p)),
     |p| Box::pin(setup::server(p)),

@@ -167,7 +167,13 @@ pub(super) fn house(
         public_storage: config.public_storage,
         failed_logins: FailedLogins::new(config.auth_failures_per_minute),
     });
-    let downloads = config.downloads().context("in the folders of models")?;
+    let mut downloads = config.downloads().context("in the folders of models")?;
+    let own = secrets.clone();
+    downloads.tokens.of_user = Some(Arc::new(move |user: String| {
+        let secrets = own.clone();
+        // Whoever has no token of their own, or none that can be read, asks as the server does.
+        Box::pin(async move { secrets.get(&user, "HF_TOKEN").await.ok().flatten() })
+    }));
     let downloads = DownloadService::new(downloads).context("in hf_endpoint")?;
     let sockets = Sockets::new(SocketParts {
         stats: config

@@ -50,6 +50,12 @@ fn sensitive(given: Option<&Sensitive>) -> Option<Sensitive> {
 }
 
 impl Keys {
+    /// The master key, when it is given itself.
+    pub(crate) fn master(&self) -> Option<&Sensitive> {
+        let key = self.secrets_master_key.as_ref();
+        key.filter(|key| !key.expose().is_empty())
+    }
+
     /// Whether a master key, or where to get it, is given: what is not made up by this machine.
     pub(crate) fn names_a_key(&self) -> bool {
         sensitive(self.secrets_master_key.as_ref()).is_some()

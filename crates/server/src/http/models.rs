@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Query};
+use super::gate::Admin;
 use super::{ApiError, AppState, Refusal, json as json_body};
 use crate::services::Caller;
 use crate::services::downloads::{
@@ -136,7 +137,7 @@ async fn list_cached_models(
     responses((status = 200, body = bool, content_type = "application/json"), (status = 409, body = Refusal), (status = 422, body = Refusal)))]
 async fn delete_cached_model(
     State(app): State<AppState>,
-    caller: Caller,
+    Admin(caller): Admin,
     query: Query,
 ) -> Result<Response, ApiError> {
     let repo = RepoId::parse(query.required("repo_id")?);

@@ -52,7 +52,7 @@ impl Places {
             && !config.insecure_bind
         {
             bail!(
-                "whoever reaches {place} could run workflows, since nobody has to show a token: set --auth-provider to static, multi_user or supabase, or pass --insecure-bind if that is meant"
+                "whoever reaches {place} could do everything this server can, since nobody has to show a token: set --auth-provider to static, multi_user or supabase, or pass --insecure-bind if that is meant"
             );
         }
         Ok(places)

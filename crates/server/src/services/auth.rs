@@ -102,11 +102,6 @@ impl Accounts {
     /// none.
     pub(crate) fn open(config: &Config, store: impl Into<Option<Store>>) -> anyhow::Result<Self> {
         let provider = config.auth_provider;
-        let server = match &config.server_token {
-            Some(token) => Some(ServerToken::given(token)),
-            None if provider.enforced() => Some(ServerToken::stored(config.config_dir.as_deref())?),
-            None => None,
-        };
         let users = match provider {
             AuthProvider::None | AuthProvider::Local | AuthProvider::Static => Users::Nobody,
             AuthProvider::MultiUser => {
@@ -131,6 +126,12 @@ impl Accounts {
                     admins: admins.collect(),
                 }
             }
+        };
+        // Last, because it may write a file.
+        let server = match &config.server_token {
+            Some(token) => Some(ServerToken::given(token)),
+            None if provider.enforced() => Some(ServerToken::stored(config.config_dir.as_deref())?),
+            None => None,
         };
         Ok(Accounts(Arc::new(Shared {
             server,

@@ -9,6 +9,9 @@ use tokio::net::TcpListener;
 use super::{Finding, Patient};
 use crate::cli::client::Client;
 use crate::config::{AuthProvider, Config, Environment, Mode};
+use crate::listener::Tls;
+use crate::services::{Role, UsersFile};
+use crate::surfaces::{self, Families};
 
 /// Time for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,30 +30,40 @@ pub(super) fn modes(patient: &Patient) -> Vec<Finding> {
     let (mode, provider) = (*mode, *auth_provider);
     let name = "mode";
     let mut findings = Vec::new();
-    match mode {
-        Mode::Public if provider != AuthProvider::Supabase => findings.push(Finding::broken(
+    if let Err(e) = surfaces::guard(&patient.config, &Families::of(mode)) {
+        findings.push(Finding::broken(
             name,
-            "public server mode requires Supabase accounts",
-            "set AUTH_PROVIDER=supabase, or another mode",
-        )),
-        Mode::Private if !provider.enforced() => findings.push(Finding::broken(
+            e.to_string(),
+            "nothing starts with these settings",
+        ));
+    }
+    if let Err(e) = patient.config.storage() {
+        findings.push(Finding::broken(
+            "storage",
+            format!("{e:#}"),
+            "nothing starts with these settings",
+        ));
+    }
+    if provider == AuthProvider::Supabase
+        && (patient.config.supabase_url.is_empty() || patient.config.supabase_key.is_none())
+    {
+        findings.push(Finding::broken(
             name,
-            "private server mode requires that callers show who they are",
-            "set AUTH_PROVIDER to static, multi_user or supabase",
-        )),
-        _ => {}
+            "users of Supabase need its address and its key",
+            "set SUPABASE_URL and SUPABASE_KEY",
+        ));
     }
     let alone = host.parse::<IpAddr>().map_or_else(
         |_| host.eq_ignore_ascii_case("localhost"),
         |ip| ip.to_canonical().is_loopback(),
     );
-    if !alone && !provider.enforced() {
+    if !alone && !provider.enforced() && !patient.config.insecure_bind {
         findings.push(Finding::broken(
             name,
             format!(
                 "anybody who reaches {host} may do everything: callers need not show who they are"
             ),
-            "listen on 127.0.0.1, or set AUTH_PROVIDER",
+            "listen on 127.0.0.1, set AUTH_PROVIDER, or say --insecure-bind",
         ));
     }
     if *environment == Environment::Production && mode == Mode::Desktop {
@@ -84,6 +97,50 @@ pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
         Finding::fine(name, "is set")
     };
     patient.config.keys().into_iter().map(judge).collect()
+}
+
+/// The users file, where users are read from one.
+pub(super) fn users(patient: &Patient) -> Vec<Finding> {
+    if patient.config.auth_provider != AuthProvider::MultiUser {
+        return Vec::new();
+    }
+    let name = "users";
+    let Some(path) = patient.config.users_file() else {
+        let remedy = "name one with USERS_FILE, or set HOME";
+        return vec![Finding::broken(
+            name,
+            "there is no place for a users file",
+            remedy,
+        )];
+    };
+    let shown = path.display().to_string();
+    vec![match UsersFile::new(path).list() {
+        Ok(users) if users.iter().any(|user| user.role == Role::Admin) => {
+            Finding::fine(name, format!("{} in {shown}", users.len()))
+        }
+        Ok(users) => Finding::doubtful(
+            name,
+            format!("{} in {shown}, none of them an administrator", users.len()),
+            "nodetool users add NAME --role admin makes one",
+        ),
+        Err(e) => Finding::broken(
+            name,
+            e.to_string(),
+            "correct the file; until then it lets nobody in",
+        ),
+    }]
+}
+
+/// Certificate and key, where there are any.
+pub(super) fn tls(patient: &Patient) -> Vec<Finding> {
+    let Config {
+        tls_cert, tls_key, ..
+    } = &patient.config;
+    vec![match Tls::open(tls_cert, tls_key) {
+        Ok(None) => return Vec::new(),
+        Ok(Some(_)) => Finding::fine("tls", format!("{} and its key fit", tls_cert.display())),
+        Err(e) => Finding::broken("tls", format!("{e:#}"), "correct --tls-cert and --tls-key"),
+    }]
 }
 
 /// The address the server listens on, or is to listen on.

@@ -14,10 +14,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::super::extract::Query;
+use super::super::gate::Admin;
 use super::super::{AppState, Refusal, json as json_body};
 use super::ApiError;
 use super::asked::model_name;
-use crate::services::Caller;
 use crate::services::downloads::{OllamaError, Pull};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -32,7 +32,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     responses((status = 200, body = bool, content_type = "application/json"), (status = 422, body = Refusal), (status = 502, body = Refusal)))]
 async fn delete_ollama_model(
     State(app): State<AppState>,
-    caller: Caller,
+    Admin(caller): Admin,
     query: Query,
 ) -> Result<Response, ApiError> {
     let model = model_name(&query)?;
@@ -87,7 +87,7 @@ struct PullLine {
         (status = 503, body = OllamaAway)))]
 async fn pull_ollama_model(
     State(app): State<AppState>,
-    caller: Caller,
+    Admin(caller): Admin,
     query: Query,
 ) -> Result<Response, ApiError> {
     if app.production {

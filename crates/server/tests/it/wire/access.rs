@@ -409,3 +409,40 @@ async fn every_route_answers_everybody_as_the_table_says() {
     std::fs::write(&kept, now).unwrap();
     panic!("{faults}\nThe table as it would be now: {}", kept.display());
 }
+
+#[tokio::test]
+async fn cases_24_48_64_65_and_67_what_is_one_users_is_nobody_elses() {
+    let server = with_accounts();
+    let known = |token| As {
+        server: &server,
+        token: Some(token),
+    };
+    let (ann, bob, root) = (known(ANN.1), known(BOB.1), known(ROOT.1));
+    let hers = Things::of(&ann).await;
+    let workflow = format!("/api/workflows/{}", hers.0["workflow"]);
+    let (status, told) = bob.ask("GET", &workflow, None).await;
+    assert_eq!(
+        (status, &told["detail"]),
+        (404, &json!("Workflow not found"))
+    );
+    let public = json!({ "name": "Mine", "access": "public", "graph": greeting() });
+    let (status, _) = ann.ask("PUT", &workflow, Some(&public.to_string())).await;
+    assert_eq!(status, 200);
+    assert_eq!(bob.ask("GET", &workflow, None).await.0, 200);
+    let jobs = format!("/api/jobs/?workflow_id={}", hers.0["workflow"]);
+    let (status, listed) = bob.ask("GET", &jobs, None).await;
+    assert_eq!((status, &listed["jobs"]), (200, &json!([])));
+    let file = format!("/api/storage/{}.txt", hers.0["asset"]);
+    assert_eq!(ann.ask("GET", &file, None).await.0, 200);
+    assert_eq!(bob.ask("GET", &file, None).await.0, 404);
+    let loose = "/admin/storage/assets/x";
+    let (status, told) = bob.ask("PUT", loose, Some("x")).await;
+    assert_eq!(
+        (status, &told["detail"]),
+        (403, &json!("Admin access required"))
+    );
+    assert_eq!(root.ask("PUT", loose, Some("x")).await.0, 200);
+    let import = "/admin/secrets/import";
+    assert_eq!(bob.ask("POST", import, Some("[]")).await.0, 403);
+    assert_eq!(root.ask("POST", import, Some("[]")).await.0, 200);
+}

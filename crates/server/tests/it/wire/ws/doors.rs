@@ -128,7 +128,7 @@ async fn start(server: &TestServer, token: &str, graph: Value) -> (Socket, Strin
 }
 
 #[tokio::test]
-async fn every_socket_command_is_blind_to_other_users() {
+async fn case_32_every_socket_command_is_blind_to_other_users() {
     let server = with_accounts();
     let (mut hers, job) = start(&server, ANN.1, waiting(600.0)).await;
     let saved = json!({ "name": "Mine", "access": "private", "graph": greeting() });
