@@ -85,7 +85,7 @@ pub(crate) struct Config {
     pub(crate) autosave_min_interval_seconds: u32,
     pub(crate) autosave_max_versions_per_workflow: usize,
     pub(crate) autosave_keep_days: u32,
-    pub(crate) ws_max_message_bytes: usize,
+    pub(crate) ws_max_message_bytes: Option<usize>,
     pub(crate) also_ports: Vec<u16>,
     pub(crate) insecure_bind: bool,
     pub(crate) tls_cert: PathBuf,
@@ -200,6 +200,11 @@ impl AuthProvider {
     /// Whether callers have to show a token.
     pub(crate) fn enforced(self) -> bool {
         !matches!(self, AuthProvider::None | AuthProvider::Local)
+    }
+
+    /// Whether there is more than one user, some of whom may be administrators.
+    pub(crate) fn has_roles(self) -> bool {
+        matches!(self, AuthProvider::MultiUser | AuthProvider::Supabase)
     }
 }
 
@@ -322,6 +327,23 @@ impl Config {
             ("SECRETS_MASTER_KEY", self.keys.master()),
             ("METRICS_TOKEN", self.metrics_token.as_ref()),
         ]
+    }
+
+    /// Whether the server is its one user's own machine.
+    pub(crate) fn own_machine(&self) -> bool {
+        self.mode == Mode::Desktop
+            && self.environment != Environment::Production
+            && !self.auth_provider.has_roles()
+    }
+
+    /// Largest message of a socket: on one's own machine that is a matter of taste, with strangers one of memory.
+    pub(crate) fn largest_message(&self) -> usize {
+        let default = if self.mode == Mode::Desktop {
+            256 << 20
+        } else {
+            32 << 20
+        };
+        self.ws_max_message_bytes.unwrap_or(default)
     }
 
     /// The folder that workflows may read and write.

@@ -100,6 +100,8 @@ pub(crate) struct App {
     pub(crate) catalogue: Catalogue,
     /// Whether the server is run for others, so that what only suits an author's own machine is off.
     pub(crate) production: bool,
+    /// Whether the server is its one user's own machine, so that files and folders of it may be named.
+    pub(crate) own_machine: bool,
     pub(crate) mode: Mode,
     /// What every request passes.
     pub(crate) door: Arc<Door>,
@@ -149,7 +151,7 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
         front,
         extensions,
     } = extent;
-    let (routes, description) = routes(&families, app.mode, app.production).split_for_parts();
+    let (routes, description) = routes(&families, app.mode, app.own_machine).split_for_parts();
     let mut routes = routes.merge(pages::demo()).merge(approvals::pages());
     if front.docs {
         let document = openapi::document(&description, "NodeTool", env!("CARGO_PKG_VERSION"));
@@ -191,12 +193,12 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
 }
 
 /// The routes of each resource, with their descriptions.
-fn routes(families: &Families, mode: Mode, production: bool) -> OpenApiRouter<AppState> {
+fn routes(families: &Families, mode: Mode, own_machine: bool) -> OpenApiRouter<AppState> {
     let mut routes = OpenApiRouter::new()
         .merge(system::router())
         .merge(metrics::router());
     if families.default_api {
-        routes = routes.merge(api(mode, production));
+        routes = routes.merge(api(mode, own_machine));
     }
     if families.openai {
         routes = routes.merge(openai::router());
@@ -222,7 +224,7 @@ fn routes(families: &Families, mode: Mode, production: bool) -> OpenApiRouter<Ap
 }
 
 /// The routes under `/api`; some only where the server is its user's own machine.
-fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
+fn api(mode: Mode, own_machine: bool) -> OpenApiRouter<AppState> {
     let mut routes = OpenApiRouter::new()
         .merge(nodes::router())
         .merge(workflows::router())
@@ -256,7 +258,7 @@ fn api(mode: Mode, production: bool) -> OpenApiRouter<AppState> {
             .merge(predictions::router())
             .merge(packages::router())
             .merge(unavailable::desktop_router());
-        if !production {
+        if own_machine {
             routes = routes.merge(files::router());
         }
     }

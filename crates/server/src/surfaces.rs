@@ -3,6 +3,7 @@
 use anyhow::bail;
 
 use crate::config::{AuthProvider, Config, Environment, Mode};
+use crate::sensitive::Sensitive;
 
 macro_rules! families {
     ($($field:ident $enable:literal $disable:literal $what:literal [$desktop:literal $public:literal $private:literal];)*) => {
@@ -85,6 +86,12 @@ pub(crate) fn guard(config: &Config, families: &Families) -> anyhow::Result<()> 
         bail!(
             "ENV=production requires SECRETS_MASTER_KEY, or AWS_SECRETS_MASTER_KEY_NAME: set it, and keep it somewhere else, too"
         );
+    }
+    for (name, token) in config.keys() {
+        let text = token.map(Sensitive::expose).unwrap_or_default();
+        if name.ends_with("TOKEN") && text.contains(char::is_whitespace) {
+            bail!("{name} has blanks in it, which no header can carry: take one without");
+        }
     }
     if config.mode != Mode::Desktop && families.terminal_ws {
         bail!("the terminal is for one's own machine: --enable-terminal-ws needs --mode desktop");

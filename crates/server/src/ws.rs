@@ -22,6 +22,7 @@ use crate::listener::ClientAddr;
 use crate::services::downloads::DownloadService;
 use crate::services::{Changes, JobService, Sampler, WorkflowService};
 use crate::surfaces::Families;
+use users::Users;
 
 mod command;
 mod connection;
@@ -31,6 +32,7 @@ mod outgoing;
 mod reconnect;
 mod rpc;
 mod terminal;
+mod users;
 mod wire;
 mod writer;
 
@@ -80,6 +82,14 @@ impl Close {
         code: 1009,
         reason: "Message too large",
     };
+    const DISMISSED: Close = Close {
+        code: 1008,
+        reason: "Invalid authentication",
+    };
+    const CROWD: Close = Close {
+        code: 1013,
+        reason: "Too many sockets are open",
+    };
     const SILENT: Close = Close {
         code: 1011,
         reason: "No sign of life",
@@ -91,6 +101,7 @@ impl From<NotAdmitted> for Close {
         let reason = match why {
             NotAdmitted::Missing => "Missing authentication",
             NotAdmitted::Invalid => "Invalid authentication",
+            NotAdmitted::Throttled => "Too many failed attempts",
             NotAdmitted::Unavailable => "Authentication provider not configured",
         };
         Close { code: 1008, reason }
@@ -107,6 +118,8 @@ pub(crate) struct SocketParts {
     pub(crate) revision: String,
     /// Largest message taken.
     pub(crate) max_message: usize,
+    /// Sockets one user may have, where that is limited.
+    pub(crate) per_user: Option<usize>,
     /// Whether sockets tell how busy the machine is.
     pub(crate) stats: bool,
     /// Who may open a socket.
@@ -121,6 +134,7 @@ struct House {
     open: TaskTracker,
     /// Whether the server is going down.
     draining: watch::Sender<bool>,
+    users: Users,
 }
 
 /// Every open socket; clones share them.
@@ -135,7 +149,16 @@ impl Sockets {
             sampler: Sampler::new(open.clone()),
             open,
             draining: watch::Sender::new(false),
+            users: Users::default(),
         }))
+    }
+
+    /// Closes the sockets of a user whose tokens do not count any more, or only those opened with API keys.
+    pub(crate) fn close_of(&self, user_id: &str, by_key_only: bool) {
+        self.0.users.dismiss(user_id, true);
+        if !by_key_only {
+            self.0.users.dismiss(user_id, false);
+        }
     }
 
     /// Closes every socket; later ones are closed as they come.
@@ -223,14 +246,23 @@ async fn open(
         .on_upgrade(move |socket: WebSocket| async move {
             let _counted = counted;
             let downloads = sockets.0.parts.downloads.clone();
-            match admitted {
-                Ok(caller) if profile == Profile::Downloads => {
-                    if let Some(downloads) = downloads {
-                        downloads::serve(sockets, downloads, caller, socket).await;
+            let admitted = match admitted {
+                Ok(caller) => caller,
+                Err(why) => return writer::say_goodbye(socket, why.into()).await,
+            };
+            let users = sockets.0.users.clone();
+            let Some(seat) = users.enter(&admitted, sockets.0.parts.per_user) else {
+                return writer::say_goodbye(socket, Close::CROWD).await;
+            };
+            match downloads {
+                Some(downloads) if profile == Profile::Downloads => {
+                    let serving = downloads::serve(sockets, downloads, admitted, socket);
+                    tokio::select! {
+                        () = serving => {}
+                        () = seat.dismissed() => {}
                     }
                 }
-                Ok(caller) => connection::serve(sockets, caller, profile, socket).await,
-                Err(why) => writer::say_goodbye(socket, why.into()).await,
+                _ => connection::serve(sockets, admitted, profile, socket, &seat).await,
             }
         })
 }

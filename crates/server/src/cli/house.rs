@@ -24,6 +24,9 @@ use crate::services::{
 };
 use crate::ws::{SocketParts, Sockets};
 
+/// Sockets of one user at the same time, where there is more than one user.
+const SOCKETS_OF_USER: usize = 32;
+
 /// What is there beside the API; its faults are told before anything is touched.
 pub(super) fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result<Front> {
     let site = match &config.static_folder {
@@ -120,7 +123,7 @@ pub(super) fn house(
     let skills = config.skill_dirs.iter().cloned().chain(skills).collect();
     let rules = WorkspaceRules {
         roots: config.workspace_roots.clone(),
-        production,
+        own_machine: config.own_machine(),
         upload_limit: config.upload_limit,
     };
     let jobs = JobService::new(JobServiceParts {
@@ -185,7 +188,8 @@ pub(super) fn house(
         changes: changes.clone(),
         registry: registry.clone(),
         revision: catalogue.revision().to_owned(),
-        max_message: config.ws_max_message_bytes,
+        max_message: config.largest_message(),
+        per_user: config.auth_provider.has_roles().then_some(SOCKETS_OF_USER),
         downloads: (!production).then(|| downloads.clone()),
     });
     let terminals = Terminals::new(TerminalSettings {
@@ -203,6 +207,7 @@ pub(super) fn house(
     );
     let app = App {
         mode: config.mode,
+        own_machine: config.own_machine(),
         door: door.clone(),
         oauth: oauth.clone(),
         terminals: (config.mode == Mode::Desktop).then_some(terminals),

@@ -151,6 +151,12 @@ async fn serve(
             "ADMIN_TOKEN is not set: the routes under /admin are off, unless the provider of accounts has administrators"
         );
     }
+    let open = |origin: &String| matches!(origin.trim(), "*" | "null" | "file:" | "file://");
+    if !config.auth_provider.enforced() && config.cors_origins.iter().any(open) {
+        tracing::warn!(
+            "CORS_ORIGINS lets pages of every site in, and nobody has to show a token: whatever page is open in a browser here may use this server"
+        );
+    }
     // Ends with this function.
     let mut housework = JoinSet::new();
     housework.spawn(retention::keep_house(

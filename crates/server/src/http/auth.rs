@@ -69,7 +69,7 @@ pub(super) async fn pass(State(at): State<Entrance>, request: Request, next: Nex
             next.run(Request::from_parts(parts, body)).await
         }
         Err(refused) => {
-            let path: String = parts.uri.path().chars().take(200).collect();
+            let path = requests::safe_path(parts.uri.path());
             tracing::info!(target: "audit", event = "request.refused", http.method = %parts.method,
                 http.path = path, http.status = refused.status().as_u16(), reason = refused.detail());
             refused.into_response()
@@ -81,6 +81,17 @@ impl Door {
     /// Who asks, if that has to be known; or why nobody of that kind gets in.
     async fn judge(&self, front: &Front, parts: &Parts) -> Result<Option<Caller>, ApiError> {
         let (path, method, headers) = (parts.uri.path(), &parts.method, &parts.headers);
+        for name in [header::HOST, header::AUTHORIZATION] {
+            if headers.get_all(&name).iter().nth(1).is_some() {
+                return Err(ApiError::bad_request(format!(
+                    "There is more than one {name} header"
+                )));
+            }
+        }
+        // A page that is not ours fires no trigger; programs tell no origin.
+        if !self.accounts.enforced() && is_public_link(path) && !self.origins.allows(headers) {
+            return Err(foreign_page());
+        }
         // What shows numbers asks for a token of its own.
         if OPEN.contains(&path) || path == METRICS || is_public_link(path) {
             return Ok(None);
@@ -125,15 +136,12 @@ impl Door {
 
     /// Refuses pages that are not ours, where no token keeps them out.
     pub(super) fn check_page(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let refuse = |text: &str| Err(ApiError::new(StatusCode::FORBIDDEN, text));
         if self.accounts.enforced() {
             return Ok(());
         }
         self.check_name(headers)?;
         if !self.origins.allows(headers) {
-            return refuse(
-                "Pages of other sites may not call this server; CORS_ORIGINS lists those that may",
-            );
+            return Err(foreign_page());
         }
         Ok(())
     }
@@ -155,7 +163,10 @@ impl Door {
     }
 
     fn check_second_factor(&self, path: &str, headers: &HeaderMap) -> Result<(), ApiError> {
-        if !self.production || !is_below(path, "/admin") {
+        let administers = is_below(path, "/admin");
+        // Users are administered by the same people, and where there is a second factor it is asked for there, too.
+        let users = is_below(path, "/api/users") && self.admin_token.is_some();
+        if !self.production || !(administers || users) {
             return Ok(());
         }
         let refuse = |text| Err(ApiError::new(StatusCode::FORBIDDEN, text));
@@ -175,16 +186,26 @@ impl Door {
         }
     }
 
-    /// Whom a token speaks for. An address that has shown too many wrong ones is not heard, so that guessing takes for ever.
+    /// Whom a token speaks for. A right one always passes: whoever shares an address with a guesser is not locked out. Of
+    /// an address that has shown too many wrong ones, only what this server knows by itself is looked at.
     async fn verify(&self, token: &str, from: IpAddr) -> Result<Caller, Refused> {
-        if !self.failed_logins.allowed(from) {
-            return Err(Refused::too_often());
+        let allowed = self.failed_logins.allowed(from);
+        let verified = if allowed {
+            self.accounts.verify(token).await
+        } else {
+            self.accounts.verify_here(token).await
+        };
+        match verified {
+            Err(refused) if !refused.unavailable => {
+                self.failed_logins.failed(from);
+                Err(if allowed {
+                    refused
+                } else {
+                    Refused::too_often()
+                })
+            }
+            verified => verified,
         }
-        let verified = self.accounts.verify(token).await;
-        if verified.as_ref().is_err_and(|refused| !refused.unavailable) {
-            self.failed_logins.failed(from);
-        }
-        verified
     }
 
     /// Who opens a socket: by header, else by query (socket spec 1.3).
@@ -220,6 +241,8 @@ impl Door {
             metrics().auth_failure();
             if refused.unavailable {
                 NotAdmitted::Unavailable
+            } else if refused.throttled {
+                NotAdmitted::Throttled
             } else {
                 NotAdmitted::Invalid
             }
@@ -234,6 +257,8 @@ pub(crate) enum NotAdmitted {
     Missing,
     /// What is said is not so.
     Invalid,
+    /// Too much was said that was not so.
+    Throttled,
     /// It cannot be found out now.
     Unavailable,
 }
@@ -247,6 +272,13 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
         .split_whitespace();
     let (scheme, token) = (words.next()?, words.next()?);
     (words.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then_some(token)
+}
+
+fn foreign_page() -> ApiError {
+    ApiError::new(
+        StatusCode::FORBIDDEN,
+        "Pages of other sites may not call this server; CORS_ORIGINS lists those that may",
+    )
 }
 
 /// Whether a path is one of a folder's.

@@ -79,7 +79,7 @@ async fn pass(State(door): State<Arc<Door>>, mut request: Request, next: Next) -
     };
     let detail = match why {
         NotAdmitted::Missing => "Authentication credentials were not provided.",
-        NotAdmitted::Invalid => "Failed to validate authentication token.",
+        NotAdmitted::Invalid | NotAdmitted::Throttled => "Failed to validate authentication token.",
         NotAdmitted::Unavailable => "Authentication provider is configured but unavailable.",
     };
     tracing::info!(target: "audit", event = "request.refused", http.status = 401, reason = detail);

@@ -151,6 +151,8 @@ async fn delete_api_key(
     Path(id): Path,
 ) -> Result<Response, ApiError> {
     app.door.accounts.delete_key(&caller, &id).await?;
+    app.door.accounts.drop_tickets(&caller.user_id);
+    app.sockets.close_of(&caller.user_id, true);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

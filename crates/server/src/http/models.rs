@@ -125,7 +125,7 @@ async fn list_cached_models(
     let repos = app.library.scan().await?.repos.into_iter();
     let models = repos.filter(|repo| repo.repo_type == "model" && repo.nb_files > 0);
     let models: Vec<_> = models
-        .map(|repo| UnifiedModel::cached(repo, !app.production))
+        .map(|repo| UnifiedModel::cached(repo, app.own_machine))
         .collect();
     Ok(json_body(&models))
 }

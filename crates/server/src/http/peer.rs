@@ -42,7 +42,7 @@ impl FromRequestParts<AppState> for LocalOnly {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
-        if app.production {
+        if !app.own_machine {
             return Err(ApiError::not_found("Not Found"));
         }
         let Ok(peer) = Peer::from_request_parts(parts, app).await;

@@ -86,7 +86,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// A path that no route has, with its long parts cut.
-fn safe_path(path: &str) -> String {
+pub(super) fn safe_path(path: &str) -> String {
     let cut = |part| match str::char_indices(part).nth(PART_CHARS) {
         Some((at, _)) => Cow::Owned(format!("{}…", &part[..at.min(8)])),
         None => Cow::Borrowed(part),

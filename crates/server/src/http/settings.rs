@@ -87,7 +87,8 @@ async fn get_settings(State(app): State<AppState>, caller: Caller) -> Result<Res
             Kind::OneOf(words) => Some(words),
             _ => None,
         },
-        value,
+        // Addresses in settings are the operator's business; that a secret is set is the caller's own.
+        value: value.filter(|_| caller.admin || matches!(setting.kind, Kind::Secret)),
         is_secret: matches!(setting.kind, Kind::Secret),
     });
     Ok(json(&SettingList {

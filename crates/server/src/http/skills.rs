@@ -59,7 +59,7 @@ fn folders(query: &Query, peer: Peer, app: &AppState) -> Result<Vec<PathBuf>, Ap
     if named.is_empty() {
         return Ok(Vec::new());
     }
-    if app.production || !peer.local {
+    if !app.own_machine || !peer.local {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "Only programs on the server's own machine may name folders of skills",

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 
 use super::error::FieldError;
 use super::extract::{GraphBody, Path, Room, read_up_to};
+use super::rate::address_of;
 use super::{ApiError, AppState, Refusal, json};
 use crate::services::{Accepted, Caller, TimeText, TriggerJob, WebhookRequest};
 
@@ -264,6 +265,7 @@ async fn deliver(
     TriggerPath(workflow, node): TriggerPath,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let from = address_of(request.extensions());
     let uri = request.uri().clone();
     let method = request.method().as_str().to_owned();
     let headers = request.headers().clone();
@@ -288,11 +290,20 @@ async fn deliver(
         headers: shown(&headers),
     };
     let secret = secret_of(&headers);
-    let accepted = app
+    let logins = &app.door.failed_logins;
+    if !logins.allowed(from) {
+        return Err(ApiError::too_many(
+            "Too many failed attempts; try again in a minute",
+        ));
+    }
+    let delivered = app
         .triggers
         .deliver(&workflow, &node, secret, webhook)
-        .await?;
-    Ok(answer(accepted))
+        .await;
+    if matches!(delivered, Err(crate::services::TriggerError::WrongSecret)) {
+        logins.failed(from);
+    }
+    Ok(answer(delivered?))
 }
 
 /// New events are 202, those that were sent before 200.

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::extract::{Fields, JsonBody, Path};
 use super::gate::Admin;
 use super::keys::shown_once;
-use super::{ApiError, AppState, Refusal, json};
+use super::{ApiError, App, AppState, Refusal, json};
 use crate::services::{NewToken, Record, Role, UsersError};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -184,7 +184,14 @@ async fn reset_user_token(
         .accounts
         .reset_user_token(&caller, username)
         .await?;
+    let_go(&app, &reset.record.user_id);
     Ok(shown_once(json(&UserToken::from(reset))))
+}
+
+/// What a user holds through a token that does not count any more.
+fn let_go(app: &App, user_id: &str) {
+    app.door.accounts.drop_tickets(user_id);
+    app.sockets.close_of(user_id, false);
 }
 
 /// Removes a user, but not the last one who administers. What belongs to them stays.
@@ -197,10 +204,9 @@ async fn delete_user(
     Admin(caller): Admin,
     Path(username): Path,
 ) -> Result<Response, ApiError> {
-    app.door
-        .accounts
-        .remove_user(&caller, username.clone())
-        .await?;
+    let accounts = &app.door.accounts;
+    let removed = accounts.remove_user(&caller, username.clone()).await?;
+    let_go(&app, &removed.user_id);
     let message = format!("User '{username}' removed successfully");
     Ok(json(&UserRemoved { message }))
 }

@@ -173,6 +173,21 @@ impl Accounts {
         outcome.await.map_err(|refused| self.refused(refused))
     }
 
+    /// The same by what is known here, without asking anybody else.
+    pub(crate) async fn verify_here(&self, token: &str) -> Result<Caller, Refused> {
+        let elsewhere = matches!(self.0.users, Users::Supabase { .. });
+        let own = self.0.server.as_ref();
+        if elsewhere && !keys::is_key(token) && !own.is_some_and(|s| s.is(&Digest::of(token))) {
+            return Err(Refused::because(self.text()));
+        }
+        self.verify(token).await
+    }
+
+    /// Takes back what a user was given for sockets that are not open yet.
+    pub(crate) fn drop_tickets(&self, user_id: &str) {
+        self.0.tickets.drop_of(user_id);
+    }
+
     fn refused(&self, refused: Refused) -> Refused {
         tracing::info!(target: "audit", event = "token.refused", reason = %refused.detail, unavailable = refused.unavailable);
         refused
@@ -221,6 +236,9 @@ impl Accounts {
             }
             Users::Supabase { project, admins } => {
                 let id = project.verify(token, digest).await?;
+                if id == OWNER {
+                    return Err(Refused::because(self.text()));
+                }
                 let admin = admins.contains(&id);
                 (id, admin)
             }
@@ -307,10 +325,10 @@ impl Accounts {
         &self,
         caller: &Caller,
         username: String,
-    ) -> Result<(), UsersError> {
+    ) -> Result<Record, UsersError> {
         let removed = self.with_file(move |file| file.remove(&username)).await?;
         changed(caller, "user.removed", &removed);
-        Ok(())
+        Ok(removed)
     }
 
     async fn with_file<T: Send + 'static>(

@@ -120,6 +120,27 @@ pub(crate) struct WorkflowService {
     saves: Option<Saves>,
 }
 
+/// A workflow as those see it who may run it without it being theirs: its webhooks keep their secrets.
+fn for_others(mut row: WorkflowRow) -> WorkflowRow {
+    if !row.graph.contains("WebhookTrigger") {
+        return row;
+    }
+    let Ok(mut graph) = serde_json::from_str::<serde_json::Value>(&row.graph) else {
+        return row;
+    };
+    let nodes = graph["nodes"].as_array_mut().into_iter().flatten();
+    for node in nodes {
+        let kind = node["type"].as_str().unwrap_or_default();
+        if kind.ends_with("WebhookTrigger")
+            && let Some(data) = node["data"].as_object_mut()
+        {
+            data.remove("secret");
+        }
+    }
+    row.graph = graph.to_string().into();
+    row
+}
+
 impl WorkflowService {
     pub(crate) fn new(store: Store, registry: Arc<Registry>, changes: Changes) -> Self {
         WorkflowService {
@@ -246,9 +267,8 @@ impl WorkflowService {
         id: &str,
     ) -> Result<WorkflowRow, WorkflowError> {
         match self.store.get_workflow(id).await? {
-            Some(row) if row.user_id == caller.user_id || row.access == "public" => {
-                self.with_schemas(row).await
-            }
+            Some(row) if row.user_id == caller.user_id => self.with_schemas(row).await,
+            Some(row) if row.access == "public" => self.with_schemas(row).await.map(for_others),
             _ => Err(WorkflowError::NotFound),
         }
     }
@@ -256,7 +276,7 @@ impl WorkflowService {
     /// A public workflow, whoever asks.
     pub(crate) async fn get_public(&self, id: &str) -> Result<WorkflowRow, WorkflowError> {
         match self.store.get_workflow(id).await? {
-            Some(row) if row.access == "public" => self.with_schemas(row).await,
+            Some(row) if row.access == "public" => self.with_schemas(row).await.map(for_others),
             _ => Err(WorkflowError::NotFound),
         }
     }
@@ -299,9 +319,13 @@ impl WorkflowService {
                 columns.extend(["input_schema", "output_schema"]);
             }
         }
+        let of_others = filter.user_id.is_none();
         let mut page = self.store.list_workflows(filter, limit, cursor).await?;
         if whole {
             self.fill_schemas(&mut page.rows).await?;
+            if of_others {
+                page.rows = page.rows.into_iter().map(for_others).collect();
+            }
         } else {
             page.rows.iter().try_for_each(check_small)?;
         }

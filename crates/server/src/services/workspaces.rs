@@ -52,7 +52,7 @@ pub(crate) struct WorkspaceRules {
     /// Folders that hold every workspace. When there are none, programs on this machine may name any folder.
     pub(crate) roots: Vec<PathBuf>,
     /// Whether the server serves other people's machines: then it needs roots.
-    pub(crate) production: bool,
+    pub(crate) own_machine: bool,
     pub(crate) upload_limit: u64,
 }
 
@@ -260,7 +260,7 @@ impl WorkspaceRules {
             .filter_map(|root| root.canonicalize().ok())
             .collect();
         if self.roots.is_empty() {
-            if self.production || !local {
+            if !self.own_machine || !local {
                 return Err(OUTSIDE);
             }
         } else if !self

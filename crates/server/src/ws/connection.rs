@@ -11,6 +11,7 @@ use nodetool_protocol::Value;
 
 use super::command::{Command, Control, Incoming, error, object};
 use super::outgoing::Outgoing;
+use super::users::Seat;
 use super::wire::{self, Mode, ModeSwitch, now_seconds};
 use super::{Close, Profile, Sockets, jobs, rpc, writer};
 use crate::services::Caller;
@@ -86,12 +87,19 @@ impl Socket {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(sockets: Sockets, caller: Caller, profile: Profile, socket: WebSocket) {
+pub(super) async fn serve(
+    sockets: Sockets,
+    caller: Caller,
+    profile: Profile,
+    socket: WebSocket,
+    seat: &Seat,
+) {
     let (mut sink, mut stream) = socket.split();
     let socket = Box::new(Socket::new(sockets, caller, profile));
     let close = tokio::select! {
         close = read(&socket, &mut stream) => close,
         close = writer::write(&socket, &mut sink) => close,
+        () = seat.dismissed() => Some(Close::DISMISSED),
     };
     writer::finish(&socket, &mut sink, &mut stream, close).await;
     let left = socket.outgoing.leave();

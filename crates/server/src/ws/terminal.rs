@@ -92,9 +92,13 @@ fn judge(
     terminals: &Terminals,
     from: Option<SocketAddr>,
     headers: &HeaderMap,
+    own_page: bool,
     caller: Caller,
 ) -> Result<Caller, Close> {
     if terminals.are_for_token_holders() {
+        if !own_page {
+            return Err(FOREIGN);
+        }
         // A shell reads what belongs to every user.
         return if caller.admin {
             Ok(caller)
@@ -129,7 +133,8 @@ async fn open(
         let client = from.map_or(Ipv4Addr::UNSPECIFIED.into(), |from| from.ip());
         let caller = door.admit(&headers, uri.query(), client).await;
         let caller = caller.map_err(Close::from);
-        caller.and_then(|caller| judge(&terminals, from, &headers, caller))
+        let own_page = door.origins.allows(&headers);
+        caller.and_then(|caller| judge(&terminals, from, &headers, own_page, caller))
     } else {
         Err(DISABLED)
     };

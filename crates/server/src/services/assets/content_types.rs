@@ -10,17 +10,17 @@ type Row = (
 /// What has no known ending.
 pub(crate) const UNKNOWN: &str = "application/octet-stream";
 
-/// Types that a browser would run in the server's name if it were let.
-const ACTIVE: [&str; 9] = [
-    "text/html",
-    "application/xhtml+xml",
-    "image/svg+xml",
-    "text/xml",
-    "application/xml",
-    "text/javascript",
-    "application/javascript",
-    "application/x-javascript",
-    "text/xsl",
+/// What a browser shows without running anything of it, besides pictures of pixels, sound and film.
+const INERT: [&str; 9] = [
+    "text/plain",
+    "text/csv",
+    "text/markdown",
+    "application/json",
+    "application/pdf",
+    "application/zip",
+    "application/octet-stream",
+    "font/woff",
+    "font/woff2",
 ];
 
 const TABLE: &[Row] = &[
@@ -233,7 +233,13 @@ pub(crate) fn type_of_name(name: &str) -> &'static str {
 /// Whether a browser would run what is in such a file.
 pub(crate) fn is_active(content_type: &str) -> bool {
     let bare = bare(content_type);
-    ACTIVE.contains(&bare.as_str()) || bare.ends_with("+xml") || bare.ends_with("javascript")
+    let inert = match bare.split_once('/') {
+        Some(("image", kind)) => !kind.starts_with("svg") && !kind.ends_with("xml"),
+        Some(("audio" | "video", kind)) => !kind.ends_with("xml"),
+        _ => INERT.contains(&bare.as_str()),
+    };
+    // Of several types in one header, a browser takes the last.
+    !inert || content_type.contains(',')
 }
 
 /// Whether a text can be a content type.
@@ -244,7 +250,9 @@ pub(crate) fn is_plausible(content_type: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
     };
-    let printable = content_type.bytes().all(|b| (0x20..0x7f).contains(&b));
+    let printable = content_type
+        .bytes()
+        .all(|b| (0x20..0x7f).contains(&b) && b != b',');
     let bare = content_type.split(';').next().unwrap_or_default().trim();
     let halves = bare.split_once('/');
     content_type.len() <= 128 && printable && halves.is_some_and(|(a, b)| token(a) && token(b))

@@ -64,6 +64,11 @@ impl Tickets {
         Ok(ticket)
     }
 
+    pub(super) fn drop_of(&self, user_id: &str) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|ticket| ticket.caller.user_id != user_id);
+    }
+
     pub(super) fn redeem(&self, ticket: &str) -> Option<Caller> {
         self.redeem_at(ticket, Instant::now())
     }

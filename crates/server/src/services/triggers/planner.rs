@@ -246,7 +246,7 @@ impl Planner {
         }
         let stored = self.store.workflow_triggers(owner.1).await?;
         let mut planned = change(&stored, &wanted, owner, occasion, now_micros());
-        let mut seen = self.first_looks(&mut wanted, &planned.rows).await;
+        let mut seen = self.first_looks(&mut wanted, &planned.rows, owner.0).await;
         if started {
             let faults: Vec<TriggerFault> =
                 wanted.iter().filter_map(|w| w.spec.clone().err()).collect();
@@ -278,6 +278,7 @@ impl Planner {
         &self,
         wanted: &mut [Wanted],
         rows: &[TriggerRow],
+        owner: &str,
     ) -> Vec<(String, Option<String>)> {
         let mut looks = Vec::new();
         for wanted in wanted {
@@ -288,8 +289,9 @@ impl Planner {
                 continue;
             };
             let (workspace, settings) = (self.workspace.clone(), watch.clone());
+            let owner = owner.to_owned();
             let looking = tokio::task::spawn_blocking(move || {
-                let seen = watcher::open(&workspace, &settings)?.look();
+                let seen = watcher::open(&workspace, &owner, &settings)?.look();
                 seen.and_then(|seen: Seen| seen.to_text())
                     .map_err(|why| ("path", why))
             });

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::event::input;
 use super::schedule::utc_text;
 use super::spec::{FILE_WATCH, Spec, hash};
+use crate::services::jobs::user_workspace;
 
 /// A look that takes long is followed by a rest this many times as long.
 const REST: u32 = 10;
@@ -48,12 +49,15 @@ struct Watched {
     failing: bool,
 }
 
-/// The workspace's folder, opened for a watch.
+/// The folder of a user's runs, opened for a watch.
 pub(super) fn open(
     workspace: &std::path::Path,
+    user_id: &str,
     settings: &WatchSettings,
 ) -> Result<FolderWatch, (&'static str, String)> {
-    let workspace = Workspace::open(workspace).map_err(|e| ("path", e.to_string()))?;
+    let workspace = user_workspace(workspace, user_id)
+        .ok_or_else(|| ("path", "the folder of its owner cannot be made".to_owned()))?;
+    let workspace = Workspace::open(&workspace).map_err(|e| ("path", e.to_string()))?;
     FolderWatch::open(&workspace, settings)
 }
 
@@ -167,8 +171,10 @@ impl Watcher {
     async fn changes(&self, watched: &Watched) -> Result<Option<(Seen, Vec<Value>)>, String> {
         let (workspace, settings) = (self.workspace.clone(), watched.settings.clone());
         let before = watched.seen.clone();
+        let owner = watched.row.user_id.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let watch = open(&workspace, &settings).map_err(|(p, why)| format!("`{p}`: {why}"))?;
+            let watch =
+                open(&workspace, &owner, &settings).map_err(|(p, why)| format!("`{p}`: {why}"))?;
             let now = watch.look()?;
             if before.as_ref() == Some(&now) {
                 return Ok(None);

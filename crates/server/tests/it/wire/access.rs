@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::description::DESCRIPTION;
-use super::graphs::greeting;
+use super::graphs::{graph, greeting, node, output, script};
 use super::local::with_headers;
 use super::server::{TestServer, folder};
 
@@ -445,4 +445,121 @@ async fn cases_24_48_64_65_and_67_what_is_one_users_is_nobody_elses() {
     let import = "/admin/secrets/import";
     assert_eq!(bob.ask("POST", import, Some("[]")).await.0, 403);
     assert_eq!(root.ask("POST", import, Some("[]")).await.0, 200);
+}
+
+impl As<'_> {
+    /// The output of a run of a graph.
+    async fn run(&self, graph: &Value) -> (u16, Value) {
+        let body = json!({ "name": "R", "access": "private", "graph": graph });
+        let id = self.make("/api/workflows", &body).await["id"].clone();
+        let path = format!("/api/workflows/{}/run", id.as_str().unwrap());
+        self.ask("POST", &path, Some("{}")).await
+    }
+}
+
+#[tokio::test]
+async fn files_of_runs_are_their_users_own_and_none_are_the_machines() {
+    let server = with_accounts();
+    let known = |token| As {
+        server: &server,
+        token: Some(token),
+    };
+    let (ann, bob) = (known(ANN.1), known(BOB.1));
+    let write = script(
+        "await workspace.write('mine.txt', 'of ann'); return { output: 1 };",
+        10,
+    );
+    assert_eq!(ann.run(&write).await.0, 200);
+    let read = script("return { output: await workspace.read('mine.txt') };", 10);
+    assert_eq!(ann.run(&read).await.1["out"], "of ann");
+    let (status, told) = bob.run(&read).await;
+    assert!(
+        status >= 400 && !told.to_string().contains("of ann"),
+        "{told}"
+    );
+    for folder in ["/etc", "/", server.folder().to_str().unwrap()] {
+        let body = json!({ "name": "w", "path": folder }).to_string();
+        assert_eq!(
+            bob.ask("POST", "/api/workspaces", Some(&body)).await.0,
+            400,
+            "{folder}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_keeps_its_secret_from_those_who_may_only_run_it() {
+    let server = with_accounts();
+    let known = |token| As {
+        server: &server,
+        token: Some(token),
+    };
+    let (ann, bob) = (known(ANN.1), known(BOB.1));
+    let hook = node(
+        "h",
+        "nodetool.triggers.WebhookTrigger",
+        json!({ "secret": "planted-secret" }),
+    );
+    let graph = graph(&[hook, output()], &["h.body -> o.value"]);
+    let body = json!({ "name": "W", "access": "public", "graph": graph, "run_mode": "trigger" });
+    let id = ann.make("/api/workflows", &body).await["id"].clone();
+    let id = id.as_str().unwrap();
+    let own = ann
+        .ask("GET", &format!("/api/workflows/{id}"), None)
+        .await
+        .1;
+    assert!(own.to_string().contains("planted-secret"));
+    for path in [
+        format!("/api/workflows/{id}"),
+        format!("/api/workflows/public/{id}"),
+        "/api/workflows/public".into(),
+        format!("/workflows/{id}"),
+    ] {
+        let (status, told) = bob.ask("GET", &path, None).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(
+            !told.to_string().contains("planted-secret"),
+            "{path}: {told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_removed_loses_what_is_open() {
+    let server = with_accounts();
+    let root = As {
+        server: &server,
+        token: Some(ROOT.1),
+    };
+    let gone = As {
+        server: &server,
+        token: Some(GONE.1),
+    };
+    let ticket = gone.make("/api/tickets", &json!({})).await["ticket"].clone();
+    let mut socket = super::ws::opened(&server, &format!("/ws?token={}", GONE.1)).await;
+    let path = format!("/api/users/{}", GONE.0);
+    assert_eq!(root.ask("DELETE", &path, None).await.0, 200);
+    assert_eq!(socket.close_code().await, 1008);
+    let path = format!("/ws?token={}", ticket.as_str().unwrap());
+    let mut socket = super::ws::opened(&server, &path).await;
+    assert_eq!(socket.close_code().await, 1008);
+}
+
+#[tokio::test]
+async fn a_right_token_passes_from_an_address_that_has_guessed() {
+    let environment = [
+        ("AUTH_PROVIDER", "static"),
+        ("SERVER_AUTH_TOKEN", TOKEN),
+        ("NODETOOL_AUTH_FAILURES_PER_MINUTE", "3"),
+    ];
+    let server = TestServer::start_in(&environment, &[]);
+    let known = |token| As {
+        server: &server,
+        token: Some(token),
+    };
+    for _ in 0..3 {
+        assert_eq!(known("guess").ask("GET", "/api/jobs", None).await.0, 401);
+    }
+    assert_eq!(known("guess").ask("GET", "/api/jobs", None).await.0, 429);
+    assert_eq!(known(TOKEN).ask("GET", "/api/jobs", None).await.0, 200);
 }

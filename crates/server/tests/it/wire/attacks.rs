@@ -355,6 +355,8 @@ async fn class_h_what_users_store_does_not_run_in_the_browser() {
         ("doc.xml", "<?xml version='1.0'?><x/>"),
         ("code.js", "alert(1)"),
         ("odd.bin", "<script>alert(1)</script>"),
+        ("mail.eml", "<script>alert(1)</script>"),
+        ("page.mhtml", "<script>alert(1)</script>"),
     ] {
         let path = format!("/api/storage/{name}");
         let put = with_headers(Method::PUT, &path, &[], content.to_owned());

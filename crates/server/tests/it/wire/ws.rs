@@ -12,3 +12,5 @@ mod queue;
 mod reconnect;
 mod secrets;
 mod terminal;
+
+pub(super) use client::opened;

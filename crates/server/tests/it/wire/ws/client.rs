@@ -19,7 +19,7 @@ pub(super) enum Mode {
 pub(super) const MODES: [Mode; 2] = [Mode::Binary, Mode::Text];
 
 /// A connection.
-pub(super) struct Socket {
+pub(in crate::wire) struct Socket {
     pub(super) inner: WebSocketStream<TcpStream>,
     mode: Mode,
     /// News that came between other messages.
@@ -215,4 +215,20 @@ pub(super) fn encode(message: &Value, mode: Mode) -> Message {
 pub(super) fn numbers(messages: &[Value]) -> Vec<u64> {
     let numbered = messages.iter().filter_map(|m| m["job_seq"].as_u64());
     numbered.collect()
+}
+
+/// A socket for those who only want to see its end.
+pub(in crate::wire) async fn opened(server: &TestServer, path: &str) -> Socket {
+    open(server, path, Mode::Text).await
+}
+
+impl Socket {
+    /// The code it is closed with, whatever comes before.
+    pub(in crate::wire) async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Got::Closed(code, _) = self.any().await {
+                return code;
+            }
+        }
+    }
 }
