@@ -73,3 +73,4 @@ bench: ## Measure the release build beside the ceiling probe
 	    bash bench/run.sh $(ARGS)
 	NTBENCH="$(BENCH)/release/ntbench" CEILING="$(BENCH)/release/ceiling" NODETOOL="$(TARGET)/release/nodetool" \
 	    bash bench/editor.sh
+	NTBENCH="$(BENCH)/release/ntbench" NODETOOL="$(TARGET)/release/nodetool" bash bench/doors.sh
