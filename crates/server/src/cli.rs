@@ -41,6 +41,8 @@ mod users;
 mod validate;
 mod workflows;
 
+pub(crate) use admin::{Event, event};
+
 /// Bad usage or a graph that cannot run.
 const EXIT_USAGE: u8 = 2;
 /// Whoever read our output has stopped: what a shell says of a program that was ended by SIGPIPE.

@@ -10,16 +10,18 @@ use nodetool_protocol::{Graph, Value, pack};
 use nodetool_sdk::compat::template::{Limits, Template};
 use nodetool_store::BlobKey;
 
+use crate::cli::Event;
 use crate::http::bearer;
 
 /// A name, and what takes bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("graph_json", graph_json),
     ("frame", frame),
     ("multipart", multipart),
+    ("events", events),
     ("template", template),
     ("storage_key", storage_key),
     ("authorization", authorization),
@@ -82,6 +84,21 @@ pub fn multipart(bytes: &[u8]) {
     // The whole body is there, so that there is nothing to wait for.
     let read = futures_util::FutureExt::now_or_never(poll_immediate(Box::pin(read)));
     assert_eq!(read.flatten(), Some(()), "a form that waits for nothing");
+}
+
+/// An event stream of another server, line by line.
+pub fn events(bytes: &[u8]) {
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let begins = line.starts_with(b"data:");
+        match crate::cli::event(line) {
+            Ok(Event::Nothing) => assert!(!begins),
+            Ok(Event::End) => assert!(begins && line.contains(&b']')),
+            Ok(Event::Said(said)) => {
+                serde_json::to_vec(&said).expect("what was read can be written");
+            }
+            Err(e) => assert!(begins && !e.to_string().is_empty()),
+        }
+    }
 }
 
 /// A template, rendered with texts and lists; loops end by the limits.

@@ -215,14 +215,11 @@ async fn follow(
     let mut bar = DownloadBar::on_terminal(!json);
     let mut last = None;
     while let Some(line) = lines.next().await? {
-        let Some(data) = line.strip_prefix(b"data: ") else {
-            continue;
+        let said = match event(&line)? {
+            Event::Nothing => continue,
+            Event::End => break,
+            Event::Said(said) => said,
         };
-        if data.trim_ascii() == b"[DONE]" {
-            break;
-        }
-        let said: Value =
-            serde_json::from_slice(data).context("the server sent an event that is no JSON")?;
         // One file of ours, or what Ollama calls a layer.
         let (done, total) = match said.get("total_size") {
             Some(_) => (bytes(&said, "downloaded_size"), bytes(&said, "total_size")),
@@ -236,6 +233,27 @@ async fn follow(
         Some(said) => tell_end(&said, json),
         None => bail!("the server's answer has no end"),
     }
+}
+
+/// What a line of an event stream is.
+pub(crate) enum Event {
+    /// A comment, or the blank after an event.
+    Nothing,
+    End,
+    Said(Value),
+}
+
+/// Reads a line of an event stream, each of whose events is one line of JSON.
+pub(crate) fn event(line: &[u8]) -> anyhow::Result<Event> {
+    let Some(data) = line.strip_prefix(b"data:") else {
+        return Ok(Event::Nothing);
+    };
+    let data = data.trim_ascii();
+    if data == b"[DONE]" {
+        return Ok(Event::End);
+    }
+    let said = serde_json::from_slice(data).context("the server sent an event that is no JSON")?;
+    Ok(Event::Said(said))
 }
 
 /// What is going on, in a word.

@@ -19,7 +19,6 @@ use nodetool_sdk::{EventSink, RunCx, Variables};
 use nodetool_store::{
     Expected, FinishJob, JobFilter, JobRow, NewJob, Page, Store, StoreError, new_id, now_micros,
 };
-use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,13 +26,14 @@ use tracing::Instrument;
 
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
-    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, OWNER, RunSecrets,
+    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, RunSecrets,
     SecretsService, Seen, WorkflowError, WorkflowService,
 };
 use crate::telemetry;
 use attempt::{Attempt, Command};
 use detached::Detached;
 use discretion::{Discreet, DiscreetJournal};
+pub(in crate::services) use folder::user_workspace;
 use journal::JobJournal;
 use nested::{Nests, WorkflowsInside};
 use queue::{Ask, Queue, Seat};
@@ -42,6 +42,7 @@ mod approval;
 mod attempt;
 mod detached;
 mod discretion;
+mod folder;
 mod journal;
 mod nested;
 mod queue;
@@ -765,35 +766,6 @@ impl Inner {
                 tracing::error!(workspace.id = %id, error = %e, "a workspace could not be read; the run goes without");
                 None
             }
-        }
-    }
-}
-
-/// The folder of a user's runs that have no workspace: the owner's is the server's, all others have one of their own.
-/// None when it cannot be made, and then the run goes without.
-pub(in crate::services) fn user_workspace(
-    folder: &std::path::Path,
-    user_id: &str,
-) -> Option<std::path::PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
-    if user_id == OWNER {
-        return Some(folder.to_owned());
-    }
-    let digest = Sha256::digest(user_id);
-    let name: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
-    // Beside the owner's folder, not in it: nobody's files are below another's.
-    let mut beside = folder.as_os_str().to_owned();
-    beside.push("s");
-    let own = std::path::PathBuf::from(beside).join(name);
-    let made = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&own);
-    match made {
-        Ok(()) => Some(own),
-        Err(e) => {
-            tracing::error!(user.id = %user_id, error = %e, "the folder of a user's runs cannot be made");
-            None
         }
     }
 }

@@ -19,6 +19,10 @@ fn good(name: &str) -> Vec<Vec<u8>> {
             "Dear {{ name|upper }}, {% for x in aa %}{{ x }}{% if x > 3 %}!{% else %}?{% endif %}{% endfor %}",
             "{% for a in aa %}{% for b in aa %}{% for c in aa %}{{ a ~ b ~ c }}{% endfor %}{% endfor %}{% endfor %}",
         ],
+        "events" => &[
+            ": ping\n\ndata: {\"status\":\"progress\",\"completed\":5}\r\n\ndata:[DONE]\n\n",
+            "event: x\nid: 1\nretry: 5\ndata: \n",
+        ],
         "storage_key" => &[
             "a/b/../c.txt",
             "..\\..\\x",
