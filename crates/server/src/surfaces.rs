@@ -64,7 +64,7 @@ families! {
     deploy_collections "enable-deploy-collections" "disable-deploy-collections" "the routes under /collections" [true false true];
     deploy_storage "enable-deploy-storage" "disable-deploy-storage" "the routes under /admin/storage and /storage" [true true true];
     deploy_workflows "enable-deploy-workflows" "disable-deploy-workflows" "the routes under /workflows" [true true true];
-    main_ws "enable-main-ws" "disable-main-ws" "the sockets /ws, /predict and /chat" [true true true];
+    main_ws "enable-main-ws" "disable-main-ws" "the sockets /ws and /predict" [true true true];
     updates_ws "enable-updates-ws" "disable-updates-ws" "the socket /updates" [true true true];
     terminal_ws "enable-terminal-ws" "disable-terminal-ws" "the socket /terminal" [true false false];
     hf_download_ws "enable-hf-download-ws" "disable-hf-download-ws" "the socket /hf/download" [true false false];

@@ -108,7 +108,17 @@ impl Accounts {
                 let path = config.users_file().context(
                     "no home folder to look for the users file in: name it with --users-file or USERS_FILE",
                 )?;
-                Users::File(UsersFile::new(path))
+                let file = UsersFile::new(path);
+                match file.list() {
+                    Ok(users) if users.is_empty() => tracing::warn!(
+                        "there are no users yet: nodetool users add NAME --role admin makes the first"
+                    ),
+                    Ok(_) => {}
+                    Err(e) => {
+                        tracing::error!(error = %e, "the users file lets nobody in until it is corrected")
+                    }
+                }
+                Users::File(file)
             }
             AuthProvider::Supabase => {
                 let key = config.supabase_key.clone();
