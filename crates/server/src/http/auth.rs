@@ -72,7 +72,12 @@ pub(super) async fn pass(State(at): State<Entrance>, request: Request, next: Nex
             let path = requests::safe_path(parts.uri.path());
             tracing::info!(target: "audit", event = "request.refused", http.method = %parts.method,
                 http.path = path, http.status = refused.status().as_u16(), reason = refused.detail());
-            refused.into_response()
+            let mut response = refused.into_response();
+            if response.status() == StatusCode::TOO_MANY_REQUESTS {
+                let minute = HeaderValue::from_static("60");
+                response.headers_mut().insert(header::RETRY_AFTER, minute);
+            }
+            response
         }
     }
 }
