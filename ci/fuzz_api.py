@@ -49,8 +49,8 @@ class Server:
         command = [program, "serve", "--port", "0", "--data-dir", folder]
         # Nothing of this machine's environment, so that a run is the same everywhere; there is no home for a key.
         self.process = subprocess.Popen(
-            command, env={"SECRETS_MASTER_KEY": "a key for tests"}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, errors="replace",
+            command, env={"SECRETS_MASTER_KEY": "a key for tests"}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
         )
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()

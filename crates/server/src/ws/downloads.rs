@@ -10,16 +10,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::writer::part;
+use super::writer::{SIGN, SILENCE, STALL};
 use super::{Close, Sockets};
 use crate::services::Caller;
 use crate::services::downloads::{DownloadError, DownloadService, Order, Ordered};
 
-/// Time between two signs of life.
-const SIGN: Duration = Duration::from_secs(25);
-/// Time without any sign of the client after which it is gone.
-const SILENCE: Duration = Duration::from_secs(60);
-/// Time in which a message must be taken.
-const STALL: Duration = Duration::from_secs(60);
 /// Time for the last words.
 const GOODBYE: Duration = Duration::from_secs(2);
 

@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::wire::{self, Mode, now_seconds};
+use super::writer::{FIRST_WORD, SIGN, SILENCE, STALL};
 use super::{Close, READ_BUFFER, Sockets, WRITE_BUFFER, no_socket, writer};
 use crate::http::{FORWARDED, is_local_origin};
 use crate::services::{Caller, Terminal, TerminalError, Terminals, resize_terminal};
@@ -40,14 +41,6 @@ const CHUNK: usize = 16 << 10;
 const TYPED_AHEAD: usize = 64 << 10;
 /// Answers that wait for the client before no more is read.
 const ANSWERS: usize = 16;
-/// Time a client has to choose the encoding by speaking first.
-const FIRST_WORD: Duration = Duration::from_secs(1);
-/// Time between two signs of life.
-const SIGN: Duration = Duration::from_secs(25);
-/// Time without any sign of the client after which it is gone.
-const SILENCE: Duration = Duration::from_secs(60);
-/// Time in which something must be written.
-const STALL: Duration = Duration::from_secs(60);
 /// Time for what a shell has said before it ended.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 

@@ -21,13 +21,13 @@ use super::{Close, Profile};
 use crate::services::{Change, Happened, Sample};
 
 /// Time between two signs of life.
-const SIGN: Duration = Duration::from_secs(25);
+pub(super) const SIGN: Duration = Duration::from_secs(25);
 /// Time without any sign of the client after which it is gone.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 /// Time in which something must be written.
-const STALL: Duration = Duration::from_secs(60);
+pub(super) const STALL: Duration = Duration::from_secs(60);
 /// Time a client has to choose the encoding by speaking first.
-const FIRST_WORD: Duration = Duration::from_secs(1);
+pub(super) const FIRST_WORD: Duration = Duration::from_secs(1);
 /// Time for the last words.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Rounds of replies and messages after which news get their turn.
