@@ -3,17 +3,20 @@
 //! A node is a struct: its fields are the properties, its doc comment the description. It must not know the engine,
 //! the store or the server; what it needs from them comes through [`NodeCx`].
 
+pub mod collections;
 pub mod compat;
 mod context;
 mod definition;
 pub mod derive;
 mod error;
 mod io;
+pub mod models;
 mod node;
 mod refs;
 mod registry;
 pub mod services;
 pub mod testing;
+pub mod tools;
 mod value_type;
 mod workspace;
 

@@ -5,6 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nodetool_protocol::{Map, Value};
 
+use crate::collections::{
+    Collections, Conversations, DocumentRange, FoundDocument, NewDocument, Search,
+};
+use crate::models::{
+    ChatMessage, ChatRequest, ChatStream, EmbedRequest, Embeddings, ImageRequest, Media,
+    ModelError, ModelErrorKind, Models, SpeechRequest, SpeechStream, TranscribeRequest, Transcript,
+    VideoRequest,
+};
+use crate::tools::{Tool, Tools};
 use crate::{BoxFuture, NodeCx, NodeError};
 
 /// The services of one run; cheap to clone.
@@ -20,6 +29,14 @@ pub struct Services {
     pub scripts: Arc<dyn Scripts>,
     /// Other stored workflows.
     pub workflows: Arc<dyn Workflows>,
+    /// Models of all providers.
+    pub models: Arc<dyn Models>,
+    /// What models can have done.
+    pub tools: Arc<dyn Tools>,
+    /// Documents found by meaning.
+    pub collections: Arc<dyn Collections>,
+    /// Conversations that are kept.
+    pub conversations: Arc<dyn Conversations>,
 }
 
 impl Services {
@@ -31,6 +48,10 @@ impl Services {
             http: Arc::new(Absent),
             scripts: Arc::new(Absent),
             workflows: Arc::new(Absent),
+            models: Arc::new(Absent),
+            tools: Arc::new(Absent),
+            collections: Arc::new(Absent),
+            conversations: Arc::new(Absent),
         }
     }
 }
@@ -233,5 +254,84 @@ impl Workflows for Absent {
         _: &'a mut (dyn FnMut(Arc<str>, Value) + Send),
     ) -> BoxFuture<'a, Result<(), NodeError>> {
         absent("The workflow store")
+    }
+}
+
+fn no_models<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, ModelError>> {
+    Box::pin(async move {
+        let message = "models are not available here";
+        Err(ModelError::new(ModelErrorKind::Unsupported, "", message))
+    })
+}
+
+impl Models for Absent {
+    fn chat<'a>(&'a self, _: ChatRequest) -> BoxFuture<'a, Result<ChatStream, ModelError>> {
+        no_models()
+    }
+    fn embed<'a>(&'a self, _: EmbedRequest) -> BoxFuture<'a, Result<Embeddings, ModelError>> {
+        no_models()
+    }
+    fn image<'a>(&'a self, _: ImageRequest) -> BoxFuture<'a, Result<Vec<Media>, ModelError>> {
+        no_models()
+    }
+    fn video<'a>(&'a self, _: VideoRequest) -> BoxFuture<'a, Result<Media, ModelError>> {
+        no_models()
+    }
+    fn speech<'a>(&'a self, _: SpeechRequest) -> BoxFuture<'a, Result<SpeechStream, ModelError>> {
+        no_models()
+    }
+    fn transcribe<'a>(
+        &'a self,
+        _: TranscribeRequest,
+    ) -> BoxFuture<'a, Result<Transcript, ModelError>> {
+        no_models()
+    }
+}
+impl Tools for Absent {
+    fn find<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Vec<Option<Tool>>> {
+        Box::pin(async move { vec![None; names.len()] })
+    }
+    fn call<'a>(&'a self, _: &'a str, _: Map) -> BoxFuture<'a, Result<Value, String>> {
+        Box::pin(async { Err("tools are not available here".to_owned()) })
+    }
+}
+impl Collections for Absent {
+    fn ensure<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<(), NodeError>> {
+        absent("The store of collections")
+    }
+    fn put<'a>(
+        &'a self,
+        _: &'a str,
+        _: Vec<NewDocument>,
+    ) -> BoxFuture<'a, Result<Vec<String>, NodeError>> {
+        absent("The store of collections")
+    }
+    fn search<'a>(
+        &'a self,
+        _: &'a str,
+        _: Search,
+    ) -> BoxFuture<'a, Result<Vec<FoundDocument>, NodeError>> {
+        absent("The store of collections")
+    }
+    fn documents<'a>(
+        &'a self,
+        _: &'a str,
+        _: DocumentRange,
+    ) -> BoxFuture<'a, Result<Vec<FoundDocument>, NodeError>> {
+        absent("The store of collections")
+    }
+    fn count<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<u64, NodeError>> {
+        absent("The store of collections")
+    }
+}
+impl Conversations for Absent {
+    fn ensure<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<String, NodeError>> {
+        absent("The store of conversations")
+    }
+    fn messages<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<ChatMessage>, NodeError>> {
+        absent("The store of conversations")
+    }
+    fn add<'a>(&'a self, _: &'a str, _: Vec<ChatMessage>) -> BoxFuture<'a, Result<(), NodeError>> {
+        absent("The store of conversations")
     }
 }

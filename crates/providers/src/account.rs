@@ -1,0 +1,65 @@
+//! What a client needs to speak for somebody at a provider.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A key; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// A key.
+    pub fn new(value: impl Into<String>) -> Self {
+        Key(value.into())
+    }
+
+    /// Its text, for a header only.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(…)")
+    }
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For the head of an answer. Long prompts take their time.
+    pub first_byte: Duration,
+    /// For the next piece of a stream.
+    pub next_byte: Duration,
+    /// For something that is made in one go: a picture, a video.
+    pub whole: Duration,
+    /// For a list of models.
+    pub list: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            first_byte: Duration::from_secs(300),
+            next_byte: Duration::from_secs(120),
+            whole: Duration::from_secs(1800),
+            list: Duration::from_millis(1800),
+        }
+    }
+}
+
+/// Somebody's account at a provider.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Id of the provider, for messages.
+    pub provider: String,
+    /// The key, where one is set.
+    pub key: Option<Key>,
+    /// Where the provider is, without a slash at its end: `https://api.openai.com/v1`.
+    pub address: String,
+    /// The client to use; it follows no redirects.
+    pub client: reqwest::Client,
+    /// How long to wait.
+    pub patience: Patience,
+}

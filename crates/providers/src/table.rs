@@ -1,0 +1,35 @@
+//! Which providers there are, what each needs, and who speaks for it.
+
+use crate::{Account, Provider, demo, fake};
+
+/// A provider as the server knows it before anybody has an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// Its id on the wire.
+    pub id: &'static str,
+    /// Its name for people.
+    pub name: &'static str,
+    /// The secret that holds its key, when it has one.
+    pub key: Option<&'static str>,
+    /// Whether nothing works without that key.
+    pub needs_key: bool,
+    /// Where it is, without a slash at its end; empty when only a setting can say.
+    pub address: &'static str,
+    /// The setting that says where it is, for providers that run where their user wants.
+    pub address_setting: Option<&'static str>,
+    /// What follows that setting's value to make the address, such as `/v1`.
+    pub path: &'static str,
+    /// Makes its client.
+    pub make: fn(&Account) -> Provider,
+}
+
+/// Every provider, in the order their lists are shown.
+pub fn all() -> &'static [Definition] {
+    const ALL: &[Definition] = &[demo::DEFINITION, fake::DEFINITION];
+    ALL
+}
+
+/// The provider of an id.
+pub fn find(id: &str) -> Option<&'static Definition> {
+    all().iter().find(|definition| definition.id == id)
+}
