@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A key; never printed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key(String);
 
 impl Key {

@@ -137,3 +137,8 @@ pub struct Provider {
     /// Its models.
     pub list: Option<Arc<dyn List>>,
 }
+
+/// A server that speaks OpenAI's protocol, of which nothing else is known.
+pub fn compatible(_account: &Account) -> Provider {
+    Provider::default()
+}

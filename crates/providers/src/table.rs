@@ -23,6 +23,17 @@ pub struct Definition {
     pub make: fn(&Account) -> Provider,
 }
 
+impl Definition {
+    /// The address when its setting has this value.
+    pub fn at(&self, value: &str) -> String {
+        let value = value.trim_end_matches('/');
+        match value.ends_with(self.path) {
+            true => value.to_owned(),
+            false => format!("{value}{}", self.path),
+        }
+    }
+}
+
 /// Every provider, in the order their lists are shown.
 pub fn all() -> &'static [Definition] {
     const ALL: &[Definition] = &[demo::DEFINITION, fake::DEFINITION];

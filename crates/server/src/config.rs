@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::sensitive::Sensitive;
 use crate::services::Recovery;
 
+mod chat;
 mod flags;
 mod keys;
 mod models;
 mod storage;
 
+pub(crate) use chat::ChatArgs;
 pub(crate) use flags::Overrides;
 pub(crate) use keys::Keys;
 pub(crate) use models::ModelArgs;
@@ -123,6 +125,14 @@ pub(crate) struct Config {
     #[serde(skip)]
     pub(crate) xdg_cache_home: Option<PathBuf>,
     pub(crate) ollama_api_url: String,
+    pub(crate) default_provider: String,
+    pub(crate) default_model: String,
+    pub(crate) provider_urls: Vec<String>,
+    pub(crate) lmstudio_api_url: String,
+    pub(crate) llama_cpp_url: String,
+    pub(crate) vllm_base_url: String,
+    pub(crate) discover_models: bool,
+    pub(crate) enable_fake_provider: bool,
     pub(crate) max_concurrent_downloads: usize,
     pub(crate) max_files_per_download: usize,
     pub(crate) download_min_free_bytes: u64,

@@ -16,8 +16,8 @@ use crate::extensions::{self, Extension};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
     AssetService, ExampleService, FileService, JobService, MachineService, MetricsService,
-    OAuthService, PackageService, PredictionService, SecretsService, SettingsService, Terminals,
-    ThreadService, TriggerService, VersionService, WorkflowService, WorkspaceService,
+    ModelService, OAuthService, PackageService, PredictionService, SecretsService, SettingsService,
+    Terminals, ThreadService, TriggerService, VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -108,6 +108,7 @@ pub(crate) struct App {
     /// Address clients reach the server at; empty for the one they use.
     pub(crate) api_url: String,
     pub(crate) started: Instant,
+    pub(crate) models: ModelService,
     pub(crate) threads: ThreadService,
     pub(crate) predictions: PredictionService,
     pub(crate) workspaces: WorkspaceService,

@@ -14,6 +14,7 @@ mod jobs;
 mod logins;
 mod machine;
 mod metrics;
+mod models;
 mod oauth;
 mod outbox;
 mod packages;
@@ -59,6 +60,7 @@ pub(crate) use jobs::{
 pub(crate) use logins::{FailedLogins, network_of, now_seconds};
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
 pub(crate) use metrics::{Counted, MetricsError, MetricsService, metrics};
+pub(crate) use models::{Keys, Ledger, ModelParts, ModelService, ModelSettings};
 pub(crate) use oauth::{
     OAuthError, OAuthProvider, OAuthService, OAuthSettings, SignInError, SignInReturn,
 };

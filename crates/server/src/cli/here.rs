@@ -14,6 +14,7 @@ use crate::config::{AuthProvider, Config, Mode, private_folder};
 use crate::extensions::Extension;
 use crate::http::Extent;
 use crate::listener::{self, Limits, Port, Proxies};
+use crate::services::Ledger;
 use crate::services::downloads::DownloadService;
 use crate::services::{JobService, TriggerService};
 use crate::surfaces::Families;
@@ -32,6 +33,7 @@ pub(super) struct Here {
     triggers: TriggerService,
     sockets: Sockets,
     downloads: DownloadService,
+    ledger: Ledger,
     store: Store,
     serving: JoinSet<()>,
     stop: oneshot::Sender<()>,
@@ -92,6 +94,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         changes: _,
         downloads,
         oauth: _,
+        ledger,
     } = house::house(&config, &store, Instant::now(), extent)?;
     let (port, address) = Port::inside().await?;
     let (stop, stopped) = oneshot::channel::<()>();
@@ -112,6 +115,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         triggers,
         sockets,
         downloads,
+        ledger,
         store,
         serving,
         stop,
@@ -136,6 +140,7 @@ impl Here {
         {
             self.serving.shutdown().await;
         }
+        self.ledger.closed().await;
         self.store.close().await?;
         Ok(())
     }

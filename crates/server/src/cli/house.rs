@@ -16,11 +16,12 @@ use crate::node_services::{self, NodeServices};
 use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, Changes, ExampleService, FailedLogins, Feeds,
-    FileService, JobService, JobServiceParts, Kept, Limits, MachineFolders, MachineService,
-    MetricsService, OAuthService, OAuthSettings, PackageService, PredictionService, Safe,
-    SecretsParts, SecretsService, SettingsService, Shelving, Site, TerminalSettings, Terminals,
-    ThreadService, TriggerService, TriggerServiceParts, VersionService, Windows, WorkflowService,
-    WorkspaceRules, WorkspaceService, is_passed_to_shells, saves,
+    FileService, JobService, JobServiceParts, Kept, Keys, Ledger, Limits, MachineFolders,
+    MachineService, MetricsService, ModelParts, ModelService, OAuthService, OAuthSettings,
+    PackageService, PredictionService, Safe, SecretsParts, SecretsService, SettingsService,
+    Shelving, Site, TerminalSettings, Terminals, ThreadService, TriggerService,
+    TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
+    WorkspaceService, is_passed_to_shells, saves,
 };
 use crate::ws::{SocketParts, Sockets};
 
@@ -60,6 +61,7 @@ pub(super) struct House {
     pub(super) changes: Changes,
     pub(super) oauth: OAuthService,
     pub(super) downloads: DownloadService,
+    pub(super) ledger: Ledger,
 }
 
 /// Services and routes over a store.
@@ -126,7 +128,16 @@ pub(super) fn house(
         own_machine: config.own_machine(),
         upload_limit: config.upload_limit,
     };
+    let ledger = Ledger::new(store.clone());
+    let models = ModelService::new(ModelParts {
+        settings: config.model_settings()?,
+        keys: Keys::Stored(secrets.clone()),
+        chosen: Some(settings.clone()),
+        ledger: ledger.clone(),
+    })
+    .context("cannot set up the client of model providers")?;
     let jobs = JobService::new(JobServiceParts {
+        models: models.clone(),
         store: store.clone(),
         workflows: workflows.clone(),
         services: node_services.build()?,
@@ -216,6 +227,7 @@ pub(super) fn house(
             local: config.mode == Mode::Desktop,
             token: config.metrics_token.clone(),
         },
+        models,
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
         workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
@@ -254,6 +266,7 @@ pub(super) fn house(
         changes,
         oauth,
         downloads,
+        ledger,
     })
 }
 

@@ -133,6 +133,7 @@ async fn serve(
         changes,
         downloads,
         oauth,
+        ledger,
     } = house(&config, &store, started, extent)?;
     assets.check().await.map_err(anyhow::Error::msg)?;
     let left = jobs.recover(config.recovery).await?;
@@ -227,6 +228,7 @@ async fn serve(
     // Runs whose client has gone hold no connection; what is left of the time is theirs, too.
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
+    ledger.closed().await;
     housework.shutdown().await;
     assets.close().await;
     store.close().await?;

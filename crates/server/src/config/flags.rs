@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, FromArgMatches};
 use serde::Serialize;
 
-use super::{AuthProvider, Environment, Keys, LogFormat, Mode, ModelArgs};
+use super::{AuthProvider, ChatArgs, Environment, Keys, LogFormat, Mode, ModelArgs};
 use crate::sensitive::Sensitive;
 use crate::services::Recovery;
 
@@ -257,6 +257,9 @@ pub(crate) struct Overrides {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) models: ModelArgs,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) chat: ChatArgs,
     /// Largest JSON body
     #[arg(long, value_name = "BYTES", env = "NODETOOL_JSON_LIMIT")]
     pub(crate) json_limit: Option<usize>,

@@ -26,8 +26,8 @@ use tracing::Instrument;
 
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
-    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, RunSecrets,
-    SecretsService, Seen, WorkflowError, WorkflowService,
+    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, ModelService,
+    RunSecrets, SecretsService, Seen, WorkflowError, WorkflowService,
 };
 use crate::telemetry;
 use attempt::{Attempt, Command};
@@ -158,6 +158,7 @@ pub(crate) struct JobServiceParts {
     pub(crate) services: Services,
     pub(crate) secrets: SecretsService,
     pub(crate) assets: AssetService,
+    pub(crate) models: ModelService,
     pub(crate) workspace: std::path::PathBuf,
     pub(crate) changes: Changes,
     pub(crate) feeds: Feeds,
@@ -171,6 +172,7 @@ struct Inner {
     services: Services,
     secrets: SecretsService,
     assets: AssetService,
+    models: ModelService,
     workspace: std::path::PathBuf,
     changes: Changes,
     feeds: Feeds,
@@ -231,6 +233,7 @@ impl JobService {
                 services,
                 secrets: parts.secrets,
                 assets: parts.assets,
+                models: parts.models,
                 workspace: parts.workspace,
                 changes: parts.changes,
                 feeds: parts.feeds,
@@ -729,6 +732,7 @@ impl Inner {
         let workflow_id = start.workflow.id.clone();
         let mut services = self.services.clone();
         services.secrets = secrets;
+        services.models = self.models.of(&start.caller);
         services.assets = self.assets.of_run(AssetOrigin {
             caller: start.caller.clone(),
             workflow_id: Some(workflow_id.clone()).filter(|id| !id.is_empty()),

@@ -204,7 +204,7 @@ impl SecretsService {
 
     /// The secret as nodes of a user get it: not those of the server, and those of its environment only where they are
     /// meant for everybody.
-    async fn get_for_nodes(
+    pub(super) async fn get_for_nodes(
         &self,
         user_id: &str,
         key: &str,

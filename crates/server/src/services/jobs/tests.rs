@@ -6,7 +6,7 @@ use super::journal::left_behind;
 use super::*;
 use crate::node_services;
 use crate::services::feeds::Taken;
-use crate::services::{KeyPlaces, Safe, SecretsParts};
+use crate::services::{KeyPlaces, Keys, Ledger, ModelParts, ModelSettings, Safe, SecretsParts};
 
 /// A process over a store.
 fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
@@ -18,6 +18,13 @@ fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
         assets: AssetService::open(store.clone(), &assets, changes.clone(), 1 << 20).unwrap(),
         workflows: WorkflowService::new(store.clone(), registry, changes.clone()),
         services: Services::none(),
+        models: ModelService::new(ModelParts {
+            settings: ModelSettings::default(),
+            keys: Keys::Given(Arc::default()),
+            chosen: None,
+            ledger: Ledger::default(),
+        })
+        .unwrap(),
         secrets: SecretsService::new(SecretsParts {
             store: store.clone(),
             changes: changes.clone(),

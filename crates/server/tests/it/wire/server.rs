@@ -28,6 +28,8 @@ pub(crate) struct TestServer {
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nodetool"));
     command.env_clear().stdin(Stdio::null());
+    // What listens on this machine is no part of a test.
+    command.env("NODETOOL_DISCOVER_MODELS", "false");
     command
 }
 
