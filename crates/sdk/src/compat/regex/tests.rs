@@ -139,8 +139,10 @@ fn hostile_patterns_are_refused_or_end_soon() {
         RegexError::TooMuchWork
     );
     let wide = plain("(?s)(?=(.*))");
-    assert_eq!(
-        wide.find_all(&"a".repeat(40_000)).unwrap_err(),
-        RegexError::TooBig
+    // Whichever of its bounds it meets first: on a slow machine that is the time.
+    let refused = wide.find_all(&"a".repeat(40_000)).unwrap_err();
+    assert!(
+        matches!(refused, RegexError::TooBig | RegexError::TooMuchWork),
+        "{refused:?}"
     );
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::client::Client;
 
 /// How long anything may take that takes milliseconds; the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server at work; dropping it kills it.
 pub(crate) struct TestServer {
