@@ -8,6 +8,7 @@ use crate::extensions::Extension;
 
 mod admin;
 mod assets;
+mod chat;
 mod chat_server;
 mod client;
 mod completions;
@@ -72,6 +73,9 @@ enum Command {
     Worker(Box<serve::Worker>),
     /// Start a server of the OpenAI-compatible routes and nothing else
     ChatServer(Box<chat_server::ChatServer>),
+    /// Talk to a model in the terminal
+    #[command(visible_alias = "chat-client")]
+    Chat(Box<chat::Chat>),
     /// Run a workflow file
     Run(Box<run::Run>),
     /// Check a workflow file without running it
@@ -124,6 +128,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Serve(c) => c.main(extensions),
         Command::Worker(c) => c.main(extensions),
         Command::ChatServer(c) => c.main(),
+        Command::Chat(c) => c.main(extensions),
         Command::Run(c) => c.main(),
         Command::Validate(c) => c.main(),
         Command::Workflows(c) => c.main(extensions),

@@ -21,12 +21,20 @@ const ONLY_USER: &str = "1";
 #[command(next_help_heading = "Server")]
 pub(super) struct Reach {
     /// Server to talk to; without it, the data folder of this machine is used
-    #[arg(long, global = true, value_name = "URL", env = "NODETOOL_API_URL")]
+    #[arg(
+        long,
+        global = true,
+        visible_alias = "url",
+        alias = "server-url",
+        value_name = "URL",
+        env = "NODETOOL_API_URL"
+    )]
     api_url: Option<String>,
     /// Token that says who you are
     #[arg(
         long,
         global = true,
+        alias = "auth-token",
         value_name = "TOKEN",
         env = "NODETOOL_TOKEN",
         hide_env_values = true
@@ -96,8 +104,26 @@ impl Reach {
         self.api_url.as_deref().is_some_and(|url| !url.is_empty())
     }
 
-    /// Does the work of a command with a client of the server.
+    /// Does the work of a command with a client of the server; Ctrl-C ends it.
     pub(super) fn run(
+        &self,
+        extensions: Vec<Extension>,
+        work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        self.run_until_done(extensions, async |client| {
+            tokio::select! {
+                result = work(client) => result,
+                // The work is dropped, and with it the connection: a run it watched is cancelled.
+                _ = tokio::signal::ctrl_c() => {
+                    eprintln!("interrupted");
+                    Ok(ExitCode::from(EXIT_INTERRUPTED))
+                }
+            }
+        })
+    }
+
+    /// Does the work of a command that knows itself what Ctrl-C means.
+    pub(super) fn run_until_done(
         &self,
         extensions: Vec<Extension>,
         work: impl AsyncFnOnce(&Client) -> anyhow::Result<ExitCode>,
@@ -129,14 +155,7 @@ impl Reach {
             },
         };
         let result = match Client::new(&address, token, here.is_some()) {
-            Ok(client) => tokio::select! {
-                result = work(&client) => result,
-                // The work is dropped, and with it the connection: a run it watched is cancelled.
-                _ = tokio::signal::ctrl_c() => {
-                    eprintln!("interrupted");
-                    Ok(ExitCode::from(EXIT_INTERRUPTED))
-                }
-            },
+            Ok(client) => work(&client).await,
             Err(e) => Err(e),
         };
         if let Some(here) = here {
