@@ -23,6 +23,7 @@ mod here;
 mod house;
 mod info;
 mod jobs;
+mod mcp;
 mod migrate;
 mod model;
 mod nodes;
@@ -102,6 +103,8 @@ enum Command {
     Ping(ping::Ping),
     /// Look for what is wrong with the settings, the data and this machine
     Doctor(Box<doctor::Doctor>),
+    /// Offer workflows as tools over standard input and output
+    Mcp(Box<mcp::Mcp>),
     /// Look at the node types
     Nodes(nodes::Nodes),
     /// Look at the database's schema and bring it up to date
@@ -142,6 +145,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Info(c) => c.main(extensions),
         Command::Ping(c) => c.main(),
         Command::Doctor(c) => c.main(),
+        Command::Mcp(c) => c.main(extensions),
         Command::Nodes(c) => c.main(),
         Command::Migrate(c) => c.main(),
         Command::Completions(c) => c.main(&mut Cli::command()),

@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod http;
 mod json_text;
 mod listener;
+mod mcp;
 mod node_services;
 mod outbound;
 mod sensitive;

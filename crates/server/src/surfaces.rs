@@ -67,6 +67,7 @@ families! {
     main_ws "enable-main-ws" "disable-main-ws" "the sockets /ws and /predict" [true true true];
     updates_ws "enable-updates-ws" "disable-updates-ws" "the socket /updates" [true true true];
     terminal_ws "enable-terminal-ws" "disable-terminal-ws" "the socket /terminal" [true false false];
+    mcp "mcp" "disable-mcp" "the Model Context Protocol at /mcp" [false false false];
     hf_download_ws "enable-hf-download-ws" "disable-hf-download-ws" "the socket /hf/download" [true false false];
 }
 

@@ -45,6 +45,7 @@ pub(super) struct Ask<'a> {
     pub(super) query: &'a [(&'a str, String)],
     pub(super) body: Option<Body>,
     pub(super) content_type: Option<String>,
+    pub(super) headers: &'a [(&'a str, &'a str)],
     pub(super) about: &'a str,
 }
 
@@ -57,6 +58,7 @@ impl<'a> Ask<'a> {
             query: &[],
             body: None,
             content_type: None,
+            headers: &[],
             about: path.get(2).copied().unwrap_or_default(),
         }
     }
@@ -178,6 +180,9 @@ impl Client {
         }
         if let Some(content_type) = ask.content_type {
             request = request.header(CONTENT_TYPE, content_type);
+        }
+        for (name, value) in ask.headers {
+            request = request.header(*name, *value);
         }
         if let Some(body) = ask.body {
             request = request.body(body);

@@ -1,0 +1,152 @@
+//! The Model Context Protocol: the server's tools, and its users' workflows, for models elsewhere (HTTP spec 6.21).
+//!
+//! Each request is carried out for the caller that the door let in with it; a session remembers nobody.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::request::Parts;
+use nodetool_protocol::{Map, Value};
+use nodetool_sdk::BoxFuture;
+use nodetool_sdk::tools::Tools;
+use rmcp::ErrorData;
+use rmcp::handler::server::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+    JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    ToolAnnotations,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+
+use crate::services::Caller;
+
+/// Where clients find it; the second is an older place.
+const PATHS: [&str; 2] = ["/mcp", "/mcp/mcp"];
+/// How long a session without requests lives.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+
+/// What is offered to whom.
+pub(crate) trait Offer: Send + Sync + 'static {
+    /// Tools of a caller.
+    fn tools(&self, caller: &Caller) -> Arc<dyn Tools>;
+    /// Names of the tools a caller is shown.
+    fn names<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Vec<String>>;
+}
+
+/// The routes, which have to stand behind the door.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(offer: Arc<dyn Offer>) -> Router<S> {
+    let mut session = SessionConfig::default();
+    session.keep_alive = Some(IDLE);
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config = session;
+    // The door has looked at Host and Origin.
+    let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+    let service = StreamableHttpService::new(
+        move || Ok(Handler(offer.clone())),
+        Arc::new(sessions),
+        config,
+    );
+    PATHS.iter().fold(Router::new(), |routes, path| {
+        routes.route_service(path, service.clone())
+    })
+}
+
+#[derive(Clone)]
+struct Handler(Arc<dyn Offer>);
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let mut info = ServerConfig::new(ServerCapabilities::builder().enable_tools().build());
+        info.server_info = Implementation::new("nodetool", env!("CARGO_PKG_VERSION"));
+        info.instructions = Some(
+            "Workflows of a NodeTool server. Find one with list_workflows, read what it takes with get_workflow, run \
+             it with run_workflow. Workflows with a tool name are tools of their own, workflow_<name>. list_jobs and \
+             get_job tell what became of runs."
+                .to_owned(),
+        );
+        info
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let caller = caller(&context)?;
+        let names = self.0.names(&caller).await;
+        let found = self.0.tools(&caller).find(&names).await;
+        let tools = found.into_iter().flatten().map(|tool| {
+            let schema = object(&tool.spec.parameters);
+            let hints = ToolAnnotations::new().read_only(!tool.effects);
+            Tool::new(tool.spec.name, tool.spec.description, schema).with_annotations(hints)
+        });
+        Ok(ListToolsResult::with_all_items(tools.collect()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = caller(&context)?;
+        let name = request.name.into_owned();
+        let offered = self.0.names(&caller).await;
+        let tools = self.0.tools(&caller);
+        // A name may be written in more than one way; what counts is what it stands for.
+        let found = tools.find(std::slice::from_ref(&name)).await;
+        let found = found.into_iter().flatten().next();
+        let Some(tool) = found.filter(|tool| offered.contains(&tool.spec.name)) else {
+            let message = format!("there is no tool `{}`", name.escape_default());
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let arguments = arguments(request.arguments.unwrap_or_default())?;
+        let result = tokio::select! {
+            result = tools.call(&tool.spec.name, arguments) => result,
+            () = context.ct.cancelled() => Err("the call was cancelled".to_owned()),
+        };
+        Ok(match result {
+            Ok(value) => told(&value).into(),
+            Err(e) => CallToolResult::error(vec![ContentBlock::text(e)]).into(),
+        })
+    }
+}
+
+/// Who asks, as the door has found out.
+fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    let parts = context.extensions.get::<Parts>();
+    let caller = parts.and_then(|parts| parts.extensions.get::<Caller>());
+    caller
+        .cloned()
+        .ok_or_else(|| ErrorData::internal_error("nobody knows who asks", None))
+}
+
+fn object(schema: &Value) -> Arc<JsonObject> {
+    let json = serde_json::to_value(schema).unwrap_or_default();
+    match json {
+        serde_json::Value::Object(object) => Arc::new(object),
+        _ => Arc::new(JsonObject::new()),
+    }
+}
+
+fn arguments(given: JsonObject) -> Result<Map, ErrorData> {
+    let read = serde_json::from_value::<Value>(serde_json::Value::Object(given));
+    match read {
+        Ok(Value::Map(map)) => Ok(Arc::unwrap_or_clone(map)),
+        _ => Err(ErrorData::invalid_params("`arguments` is no object", None)),
+    }
+}
+
+/// What a tool gave: as data where it is an object, which is all that clients take, and as text for models.
+fn told(value: &Value) -> CallToolResult {
+    if let Value::Str(text) = value {
+        return CallToolResult::success(vec![ContentBlock::text(text.to_string())]);
+    }
+    match serde_json::to_value(value) {
+        Ok(json @ serde_json::Value::Object(_)) => CallToolResult::structured(json),
+        Ok(json) => CallToolResult::success(vec![ContentBlock::text(json.to_string())]),
+        Err(e) => CallToolResult::error(vec![ContentBlock::text(e.to_string())]),
+    }
+}
