@@ -41,6 +41,8 @@ test: ## Run every test: unit, integration, documentation, those of the checks, 
 # The tests that need a service that speaks S3, with one.
 	CARGO="$(CARGO)" python3 -B ci/s3.py "$(TARGET)" $(LOCKED)
 	python3 -B ci/fuzz_api.py "$(TARGET)"
+# The tools of the server, with the official client of the Model Context Protocol.
+	python3 -B ci/mcp_tools.py "$(TARGET)"
 # Dockerfile, compose file and systemd unit, with the commands in them.
 	python3 -B ci/deploy.py "$(TARGET)"
 # The code of the public documents, as it stands there.
@@ -73,4 +75,6 @@ bench: ## Measure the release build beside the ceiling probe
 	    bash bench/run.sh $(ARGS)
 	NTBENCH="$(BENCH)/release/ntbench" CEILING="$(BENCH)/release/ceiling" NODETOOL="$(TARGET)/release/nodetool" \
 	    bash bench/editor.sh
+	$(CARGO) build --release $(LOCKED) -p nodetool-server --example chat_load
+	CHAT_LOAD="$(TARGET)/release/examples/chat_load" NODETOOL="$(TARGET)/release/nodetool" bash bench/chat.sh
 	NTBENCH="$(BENCH)/release/ntbench" NODETOOL="$(TARGET)/release/nodetool" bash bench/doors.sh

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -139,6 +141,35 @@ fn is_initialize(message: &[u8]) -> bool {
     serde_json::from_slice::<Value>(message).is_ok_and(|m| m["method"] == "initialize")
 }
 
+/// What the protocol since 2026-07-28 wants repeated in headers: its version, the method, and the name it is about.
+fn about(message: &Value) -> Vec<(&'static str, String)> {
+    let params = &message["params"];
+    let version = params["_meta"]["io.modelcontextprotocol/protocolVersion"].as_str();
+    let (Some(version), Some(method)) = (version, message["method"].as_str()) else {
+        return Vec::new();
+    };
+    let name = match method {
+        "tools/call" | "prompts/get" => params["name"].as_str(),
+        "resources/read" => params["uri"].as_str(),
+        _ => None,
+    };
+    let mut headers = vec![
+        (VERSION, version.to_owned()),
+        ("mcp-method", method.to_owned()),
+    ];
+    headers.extend(name.map(|name| ("mcp-name", header_value(name))));
+    headers
+}
+
+/// A name as a header can carry it.
+fn header_value(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_graphic() || c == ' ';
+    if name.chars().all(plain) && name.trim() == name && !name.starts_with("=?base64?") {
+        return name.to_owned();
+    }
+    format!("=?base64?{}?=", STANDARD.encode(name))
+}
+
 /// Sends one message and passes on what is answered.
 async fn send(
     client: &Client,
@@ -146,8 +177,10 @@ async fn send(
     message: Vec<u8>,
     out: mpsc::Sender<Vec<u8>>,
 ) -> anyhow::Result<()> {
-    let id = serde_json::from_slice::<Value>(&message).map(|m| m["id"].clone());
-    let headers = session.headers();
+    let read = serde_json::from_slice::<Value>(&message).unwrap_or_default();
+    let id = read["id"].clone();
+    let mut headers = session.headers();
+    headers.extend(about(&read));
     let path = ["mcp"];
     let mut ask = Ask::new(Method::POST, &path);
     ask.body = Some(message.into());
@@ -162,7 +195,7 @@ async fn send(
         Ok(response) => response,
         Err(e) => {
             // Whoever waits for an answer is told; what wants none is lost, as on any broken line.
-            if let Ok(id @ (Value::Number(_) | Value::String(_))) = id {
+            if id.is_number() || id.is_string() {
                 let error = json!({ "code": -32603, "message": format!("{e:#}") });
                 let answer = json!({ "jsonrpc": "2.0", "id": id, "error": error });
                 let _ = out.send(answer.to_string().into_bytes()).await;

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Uses the server's tools as a program does that speaks the Model Context Protocol, with the official client: over HTTP
+and over standard input and output, in the protocol's older way and in its present one.
+
+The client is kept beside the build artefacts; versions: ci/mcp.txt. The server is the debug build that the tests have
+made.
+
+Run: python3 ci/mcp_tools.py [target folder]
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+from rigs import Missing, built_program, nodetool, python_packages
+
+RUN_SECONDS = 240
+TOKEN = "a token for tests of tools"
+
+WORKFLOW = {
+    "name": "Shout", "tool_name": "shout", "description": "Says a text loudly.", "access": "private",
+    "graph": {
+        "nodes": [
+            {"id": "in", "type": "nodetool.input.StringInput", "data": {"name": "text", "value": "hello"}},
+            {"id": "up", "type": "nodetool.text.ToUppercase", "data": {}},
+            {"id": "out", "type": "nodetool.output.Output", "data": {"name": "loud"}},
+        ],
+        "edges": [
+            {"source": "in", "sourceHandle": "output", "target": "up", "targetHandle": "text"},
+            {"source": "up", "sourceHandle": "output", "target": "out", "targetHandle": "value"},
+        ],
+    },
+}
+
+CLIENT = r'''
+import asyncio, json, sys
+import httpx2
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+
+address, token, workflow, program, stranger = json.loads(sys.argv[1])
+passed = failed = 0
+
+def check(what, good):
+    global passed, failed
+    passed, failed = passed + bool(good), failed + (not good)
+    if not good:
+        print("not so:", what)
+
+def text(result):
+    return "".join(part.text for part in result.content if part.type == "text")
+
+async def use(client, way):
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    for name in ["list_workflows", "get_workflow", "run_workflow", "validate_workflow", "list_nodes", "search_nodes",
+                 "get_node_info", "list_jobs", "get_job", "list_assets", "get_asset", "list_models", "workflow_shout"]:
+        check(f"{way}: there is {name}", name in tools)
+    if "workflow_shout" not in tools:
+        return
+    schema = tools["workflow_shout"].input_schema
+    check(f"{way}: the schema of a workflow names its inputs", "text" in schema["properties"])
+    check(f"{way}: its description is told", "loudly" in (tools["workflow_shout"].description or ""))
+    listed = await client.call_tool("list_workflows", {})
+    check(f"{way}: workflows are listed", workflow in text(listed) and not listed.is_error)
+    shouted = await client.call_tool("workflow_shout", {"text": "quiet"})
+    check(f"{way}: a workflow is a tool: {text(shouted)}", "QUIET" in text(shouted) and not shouted.is_error)
+    run = await client.call_tool("run_workflow", {"workflow_id": workflow, "params": {"text": "too"}})
+    check(f"{way}: a workflow runs: {text(run)}", "TOO" in text(run))
+    jobs = await client.call_tool("list_jobs", {})
+    check(f"{way}: runs are listed", "completed" in text(jobs))
+    found = await client.call_tool("search_nodes", {"query": "uppercase"})
+    check(f"{way}: nodes are found", "ToUppercase" in text(found))
+    bad = await client.call_tool("get_workflow", {"workflow_id": "nobody-has-this"})
+    check(f"{way}: what is not there is an error of the tool", bad.is_error)
+    bad = await client.call_tool("get_workflow", {})
+    check(f"{way}: a missing argument is named: {text(bad)}", bad.is_error and "workflow_id" in text(bad))
+    try:
+        await client.call_tool("no_such_tool", {})
+        check(f"{way}: an unknown tool is refused", False)
+    except MCPError as e:
+        check(f"{way}: an unknown tool is refused by name", "no_such_tool" in str(e))
+    many = await asyncio.gather(*(client.call_tool("workflow_shout", {"text": f"n{i}"}) for i in range(20)))
+    check(f"{way}: twenty calls at once", all(f"N{i}" in text(r) for i, r in enumerate(many)))
+
+def over_http(token):
+    http = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60)
+    return streamable_http_client(address + "/mcp", http_client=http)
+
+async def main():
+    for mode in ["legacy", "auto"]:
+        async with Client(over_http(token), mode=mode) as client:
+            await use(client, f"http, {mode}")
+    for mode in ["legacy", "auto"]:
+        environment = {"NODETOOL_TOKEN": token, "HOME": "/nonexistent"}
+        there = StdioServerParameters(command=program, args=["mcp", "--api-url", address], env=environment)
+        async with Client(there, mode=mode) as client:
+            await use(client, f"stdio, {mode}")
+    async with Client(over_http(stranger), mode="legacy") as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        check("another user does not see the workflow", "workflow_shout" not in tools and "list_workflows" in tools)
+        listed = await client.call_tool("list_workflows", {})
+        check("nor lists it", workflow not in text(listed))
+        try:
+            shouted = await client.call_tool("workflow_shout", {"text": "x"})
+            check("nor runs it", shouted.is_error)
+        except MCPError:
+            check("nor runs it", True)
+    try:
+        async with Client(over_http("wrong"), mode="legacy") as client:
+            await client.list_tools()
+        check("a wrong token is refused", False)
+    except Exception:
+        check("a wrong token is refused", True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed != 0)
+
+asyncio.run(main())
+'''
+
+
+def asked(address, path, token, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(address + path, data=data, headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def main(arguments):
+    target = pathlib.Path(arguments[0] if arguments else "target").resolve()
+    try:
+        program = built_program(target)
+        programs = python_packages(target, "mcp")
+    except Missing as e:
+        print(f"mcp_tools: {e}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as folder:
+        users = pathlib.Path(folder) / "users.yaml"
+        tokens = []
+        for name in ["owner", "stranger"]:
+            command = [program, "users", "add", name]
+            environment = {"USERS_FILE": str(users)}
+            made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            tokens.append(made.stdout.strip())
+        server = nodetool(
+            program, folder, "--mcp", "--enable-fake-provider", AUTH_PROVIDER="multi_user", USERS_FILE=str(users),
+        )
+        try:
+            address = server.ready()
+            saved = asked(address, "/api/workflows/", tokens[0], WORKFLOW)
+            given = json.dumps([address, tokens[0], saved["id"], str(program), tokens[1]])
+            command = [programs / "python", "-c", CLIENT, given]
+            code = subprocess.run(command, timeout=RUN_SECONDS).returncode
+        except Missing as e:
+            print(f"mcp_tools: the server {e}", file=sys.stderr)
+            return 1
+        except subprocess.TimeoutExpired:
+            print(f"mcp_tools: not done after {RUN_SECONDS} s", file=sys.stderr)
+            code = 1
+        finally:
+            server.stop()
+        if code:
+            print("mcp_tools: the server's log:", *server.log[-20:], sep="\n", file=sys.stderr)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
