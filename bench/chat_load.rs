@@ -19,7 +19,9 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         match words[..] {
             ["stub", port] => stub(port.parse()?).await,
@@ -27,7 +29,10 @@ fn main() -> Result<()> {
                 compare(direct, proxy, turns.parse()?, tokens.parse()?).await
             }
             ["crowd", url, streams, tokens] => crowd(url, streams.parse()?, tokens.parse()?).await,
-            _ => Err("chat_load stub PORT | turns DIRECT PROXY TURNS TOKENS | crowd URL STREAMS TOKENS".into()),
+            _ => Err(
+                "chat_load stub PORT | turns DIRECT PROXY TURNS TOKENS | crowd URL STREAMS TOKENS"
+                    .into(),
+            ),
         }
     })
 }
@@ -60,7 +65,11 @@ async fn request(socket: &mut TcpStream) -> Result<Option<(String, String)>> {
 /// A number in a JSON text.
 fn number(body: &str, key: &str) -> Option<u64> {
     let (_, rest) = body.split_once(&format!("\"{key}\":"))?;
-    let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = rest
+        .trim_start()
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     digits.parse().ok()
 }
 
@@ -87,12 +96,16 @@ async fn answer(mut socket: TcpStream) -> Result<()> {
         if line.contains("/models") {
             let list = r#"{"object":"list","data":[{"id":"stub-model","object":"model"}]}"#;
             let length = list.len();
-            let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{list}");
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{list}"
+            );
             socket.write_all(answer.as_bytes()).await?;
             continue;
         }
         // `seed` is the pause between two tokens in microseconds.
-        let pause = number(&body, "seed").map(Duration::from_micros).filter(|p| !p.is_zero());
+        let pause = number(&body, "seed")
+            .map(Duration::from_micros)
+            .filter(|p| !p.is_zero());
         let tokens = number(&body, "max_tokens").or_else(|| number(&body, "max_completion_tokens"));
         socket
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")

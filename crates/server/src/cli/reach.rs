@@ -80,7 +80,13 @@ pub(super) struct Reach {
 impl Reach {
     /// The settings that say where the data folder is.
     pub(super) fn settings(&self) -> anyhow::Result<Config> {
-        let mut config = Config::load(self.over(Overrides::default()))?;
+        // Which models there are is said in the environment, as for a server.
+        let environment = Overrides::of_environment()?;
+        let mut config = Config::load(self.over(Overrides {
+            models: environment.models,
+            chat: environment.chat,
+            ..Overrides::default()
+        }))?;
         config.secrets = super::environment::secrets();
         Ok(config)
     }

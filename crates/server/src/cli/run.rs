@@ -1,7 +1,7 @@
 //! `nodetool run FILE`: runs a workflow file in this process.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,13 @@ use nodetool_sdk::{BoxFuture, EventSink, RunCx, Variables};
 use super::params::Params;
 use super::progress::Progress;
 use super::{EXIT_USAGE, document, faults, show};
+use crate::config::{ChatArgs, Config, Overrides};
 use crate::node_services::{self, NodeServices};
 use tokio::sync::Notify;
 
-use crate::services::{Begin, Feed, Kept, Subject, Taken};
+use crate::services::{
+    Begin, Caller, Feed, Kept, Keys, Ledger, ModelParts, ModelService, Subject, Taken,
+};
 
 /// The run was ended by Ctrl-C.
 const EXIT_CANCELLED: u8 = 130;
@@ -49,6 +52,8 @@ pub(super) struct Run {
     /// Host or network that nodes may call although it is private (repeatable)
     #[arg(long = "allow-host", value_name = "HOST")]
     allow_hosts: Vec<String>,
+    #[command(flatten)]
+    chat: ChatArgs,
 }
 
 enum End {
@@ -112,6 +117,22 @@ impl Run {
         code
     }
 
+    /// Models with the keys of the environment; nothing is noted of what they cost.
+    fn models(&self, folder: &Path) -> anyhow::Result<ModelService> {
+        let config = Config::load(Overrides {
+            chat: self.chat.clone(),
+            data_dir: Some(folder.to_owned()),
+            ..Overrides::of_environment()?
+        })?;
+        let models = ModelService::new(ModelParts {
+            settings: config.model_settings()?,
+            keys: Keys::Given(Arc::new(super::environment::secrets())),
+            chosen: None,
+            ledger: Ledger::default(),
+        });
+        models.context("cannot set up the client of model providers")
+    }
+
     async fn run(&self, plan: Arc<Plan>, params: Map) -> anyhow::Result<ExitCode> {
         let folder =
             std::env::temp_dir().join(format!("nodetool-run-{}", nodetool_store::new_id()));
@@ -120,6 +141,8 @@ impl Run {
             assets: folder.join("assets"),
             allow_hosts: self.allow_hosts.clone(),
         };
+        let mut services = node_services.build()?;
+        services.models = self.models(&folder)?.of(&Caller::local());
         let job_id: Arc<str> = nodetool_store::new_id().into();
         let subject = Subject {
             job_id: job_id.clone(),
@@ -134,7 +157,7 @@ impl Run {
             workflow_id: "".into(),
             user_id: "1".into(),
             depth: 0,
-            services: node_services.build()?,
+            services,
             variables: Variables::default(),
             workspace: self.workspace.clone(),
             events: feed.clone(),
