@@ -51,7 +51,7 @@ impl Account {
         self.error(ModelErrorKind::Connection, message)
     }
 
-    fn too_slow(&self) -> ModelError {
+    pub(crate) fn too_slow(&self) -> ModelError {
         let message = format!("{} did not answer in time", self.provider);
         self.error(ModelErrorKind::TimedOut, message)
     }
@@ -147,6 +147,11 @@ impl Account {
             .or_else(|| text(&about["detail"]))
             .or_else(|| text(&json["detail"]))
             .unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
+        // A router has the words of whom it asked beside its own.
+        let words = match text(&about["metadata"]["raw"]) {
+            Some(raw) => format!("{words}: {raw}"),
+            None => words,
+        };
         let words = match &self.key {
             // A provider that repeats the key must not put it into a log.
             Some(key) if key.expose().len() >= 4 => words.replace(key.expose(), "…"),
@@ -183,15 +188,25 @@ impl Account {
         let status = about["code"].as_u64().or_else(|| about["status"].as_u64());
         let status =
             status.and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok());
-        let kind = about["type"].as_str().or_else(|| about["code"].as_str());
-        let status = status.unwrap_or(match kind.unwrap_or_default() {
-            "overloaded_error" => StatusCode::SERVICE_UNAVAILABLE,
-            "rate_limit_error" | "rate_limit_exceeded" => StatusCode::TOO_MANY_REQUESTS,
-            "invalid_request_error" => StatusCode::BAD_REQUEST,
-            "authentication_error" => StatusCode::UNAUTHORIZED,
-            "permission_error" => StatusCode::FORBIDDEN,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        // Some say more in the one word, some in the other.
+        let words = [&about["code"], &about["type"]];
+        let meant = words.into_iter().find_map(|word| {
+            Some(match word.as_str()? {
+                "overloaded_error" => StatusCode::SERVICE_UNAVAILABLE,
+                "rate_limit_error" | "rate_limit_exceeded" => StatusCode::TOO_MANY_REQUESTS,
+                "invalid_request_error" | "invalid_prompt" | "context_length_exceeded" => {
+                    StatusCode::BAD_REQUEST
+                }
+                "authentication_error" | "invalid_api_key" => StatusCode::UNAUTHORIZED,
+                "permission_error" => StatusCode::FORBIDDEN,
+                "insufficient_quota" => StatusCode::TOO_MANY_REQUESTS,
+                "model_not_found" => StatusCode::NOT_FOUND,
+                _ => return None,
+            })
         });
+        let status = status
+            .or(meant)
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         self.refused(status, None, event.to_string().as_bytes())
     }
 
@@ -200,22 +215,28 @@ impl Account {
         &self,
         response: Response,
     ) -> impl Stream<Item = Result<Event, ModelError>> + Send + 'static {
-        let source = (
+        let mut source = (
             self.clone(),
             Some(response),
             Events::default(),
             VecDeque::new(),
         );
+        // Some servers send the head at once and think then.
+        let (later, first) = (self.patience.next_byte, self.patience.first_byte);
+        source.0.patience.next_byte = later.max(first);
         stream::unfold(
             source,
-            |(account, mut response, mut events, mut ready)| async move {
+            move |(mut account, mut response, mut events, mut ready)| async move {
                 loop {
                     if let Some(event) = ready.pop_front() {
                         return Some((Ok(event), (account, response, events, ready)));
                     }
                     let open = response.as_mut()?;
                     let read = match account.piece(open).await {
-                        Ok(Some(piece)) => events.push(&piece).map_err(|e| account.bad(&e)),
+                        Ok(Some(piece)) => {
+                            account.patience.next_byte = later;
+                            events.push(&piece).map_err(|e| account.bad(&e))
+                        }
                         Ok(None) => {
                             response = None;
                             let rest = events.rest().map_err(|e| account.bad(&e));
@@ -301,6 +322,8 @@ fn kind_of(
         || [
             "context length",
             "context window",
+            "context size",
+            "maximum prompt length",
             "maximum context",
             "prompt is too long",
             "too many tokens",
@@ -310,8 +333,10 @@ fn kind_of(
         .any(|sign| words.contains(sign));
     match status.as_u16() {
         400 | 413 | 422 if too_long => ModelErrorKind::ContextTooLong,
-        // Gemini says 400 to a wrong key.
-        400 if words.contains("api key not valid") => ModelErrorKind::Unauthorized,
+        // Gemini and xAI say 400 to a wrong key.
+        400 if words.contains("api key not valid") || words.contains("incorrect api key") => {
+            ModelErrorKind::Unauthorized
+        }
         401 => ModelErrorKind::Unauthorized,
         402 | 403 => ModelErrorKind::Forbidden,
         404 => ModelErrorKind::UnknownModel,

@@ -26,6 +26,7 @@ pub(crate) const DEFINITION: Definition = Definition {
     address: "",
     address_setting: None,
     path: "",
+    other_address: None,
     make: |_: &Account| Provider {
         chat: Some(Arc::new(Demo)),
         list: Some(Arc::new(Demo)),

@@ -44,6 +44,7 @@ pub(crate) const DEFINITION: Definition = Definition {
     address: "",
     address_setting: None,
     path: "",
+    other_address: None,
     make: |account| {
         let fake = Arc::new(Fake {
             account: account.clone(),

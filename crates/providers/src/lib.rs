@@ -15,11 +15,13 @@ mod account;
 mod call;
 mod demo;
 mod fake;
+mod openai;
 mod sse;
 mod table;
 
 pub use account::{Account, Key, Patience};
 pub use fake::{FAKE, Script, ScriptedTurn};
+pub use openai::compatible;
 pub use table::{Definition, all, find};
 
 /// Has language models answer.
@@ -136,9 +138,4 @@ pub struct Provider {
     pub transcribe: Option<Arc<dyn Transcribe>>,
     /// Its models.
     pub list: Option<Arc<dyn List>>,
-}
-
-/// A server that speaks OpenAI's protocol, of which nothing else is known.
-pub fn compatible(_account: &Account) -> Provider {
-    Provider::default()
 }

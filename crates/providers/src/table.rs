@@ -1,6 +1,8 @@
 //! Which providers there are, what each needs, and who speaks for it.
 
-use crate::{Account, Provider, demo, fake};
+use std::sync::LazyLock;
+
+use crate::{Account, Provider, demo, fake, openai};
 
 /// A provider as the server knows it before anybody has an account.
 #[derive(Clone, Copy, Debug)]
@@ -19,25 +21,31 @@ pub struct Definition {
     pub address_setting: Option<&'static str>,
     /// What follows that setting's value to make the address, such as `/v1`.
     pub path: &'static str,
+    /// A setting that is on or off, and the address instead while it is on.
+    pub other_address: Option<(&'static str, &'static str)>,
     /// Makes its client.
     pub make: fn(&Account) -> Provider,
 }
 
 impl Definition {
-    /// The address when its setting has this value.
-    pub fn at(&self, value: &str) -> String {
-        let value = value.trim_end_matches('/');
-        match value.ends_with(self.path) {
-            true => value.to_owned(),
-            false => format!("{value}{}", self.path),
+    /// The address when its setting says where the provider is; settings come with and without the path.
+    pub fn address_at(&self, place: &str) -> String {
+        let place = place.trim().trim_end_matches('/');
+        match place.ends_with(self.path) {
+            true => place.to_owned(),
+            false => format!("{place}{}", self.path),
         }
     }
 }
 
 /// Every provider, in the order their lists are shown.
 pub fn all() -> &'static [Definition] {
-    const ALL: &[Definition] = &[demo::DEFINITION, fake::DEFINITION];
-    ALL
+    static ALL: LazyLock<Vec<Definition>> = LazyLock::new(|| {
+        let mut all = vec![demo::DEFINITION, fake::DEFINITION];
+        all.extend_from_slice(openai::ROWS);
+        all
+    });
+    &ALL
 }
 
 /// The provider of an id.

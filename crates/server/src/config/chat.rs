@@ -64,7 +64,7 @@ impl Config {
             ("vllm", &self.vllm_base_url),
         ] {
             if !address.is_empty() {
-                let at = nodetool_providers::find(id).map(|provider| provider.at(address));
+                let at = nodetool_providers::find(id).map(|provider| provider.address_at(address));
                 addresses.insert(id.to_owned(), at.unwrap_or_else(|| address.clone()));
             }
         }

@@ -16,6 +16,7 @@ use crate::sensitive::Sensitive;
 mod accounts;
 mod calls;
 mod choice;
+mod clients;
 mod ledger;
 mod lists;
 mod prices;
@@ -25,6 +26,7 @@ pub(crate) use ledger::Ledger;
 
 use calls::UserModels;
 use choice::Choice;
+use clients::Clients;
 use lists::Lists;
 
 /// The provider of the built-in demonstration.
@@ -71,6 +73,7 @@ struct Inner {
     chosen: Option<SettingsService>,
     client: reqwest::Client,
     lists: Lists,
+    clients: Clients,
     ledger: Ledger,
 }
 
@@ -102,6 +105,7 @@ impl ModelService {
             chosen: parts.chosen,
             client,
             lists: Lists::default(),
+            clients: Clients::default(),
             ledger: parts.ledger,
         })))
     }
@@ -132,7 +136,7 @@ impl ModelService {
         let mut found = Vec::new();
         for known in self.known() {
             if let Ok(Some(account)) = self.account(user_id, &known).await {
-                found.push((known.id.to_string(), known.open(&account)));
+                found.push((known.id.to_string(), self.client(&known, account)));
             }
         }
         found
@@ -146,7 +150,8 @@ impl ModelService {
         match self.account(user_id, &known).await {
             Ok(Some(account)) => {
                 let lists = &self.0.lists;
-                lists.get(user_id, &account, known.open(&account)).await
+                let provider = self.client(&known, account.clone());
+                lists.get(user_id, &account, provider).await
             }
             Ok(None) | Err(_) => Arc::new([]),
         }
@@ -178,8 +183,13 @@ impl ModelService {
         })?;
         let account = self.account(user_id, &known).await?;
         let account = account.ok_or_else(|| known.missing())?;
-        let provider = known.open(&account);
-        Ok((choice, provider))
+        Ok((choice, self.client(&known, account)))
+    }
+
+    /// The client of an account, the same for all calls: clients remember what they have learnt of their provider.
+    fn client(&self, known: &Known, account: Account) -> Provider {
+        let clients = &self.0.clients;
+        clients.get(account, |account| known.open(account))
     }
 
     fn account_at(&self, provider: &str, address: String, key: Option<&Sensitive>) -> Account {

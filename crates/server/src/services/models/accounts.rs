@@ -137,24 +137,41 @@ impl ModelService {
         let Some(definition) = known.definition else {
             return Ok(None);
         };
+        if let Some((switch, address)) = definition.other_address
+            && self.chosen(definition, switch).await?.as_deref() == Some("true")
+        {
+            return Ok(Some(address.to_owned()));
+        }
         let Some(setting) = definition.address_setting else {
             return Ok(Some(definition.address.to_owned()));
         };
-        if let Some(settings) = &self.0.chosen {
-            let chosen = settings.value(setting).await.map_err(|e| {
-                tracing::error!(setting.key = %setting, error = %e, "a setting cannot be read");
-                let message = format!("the setting {setting} cannot be read");
-                ModelError::new(ModelErrorKind::Internal, definition.id, message)
-            })?;
-            if let Some(chosen) = chosen.filter(|address| !address.is_empty()) {
-                return Ok(Some(definition.at(&chosen)));
-            }
+        if let Some(place) = self.chosen(definition, setting).await? {
+            return Ok(Some(definition.address_at(&place)));
         }
         if !self.0.settings.discover || definition.address.is_empty() {
             return Ok(None);
         }
         let found = is_there(definition.address, self.0.settings.own_port).await;
         Ok(found.then(|| definition.address.to_owned()))
+    }
+}
+
+impl ModelService {
+    /// What people have chosen in the editor.
+    async fn chosen(
+        &self,
+        definition: &Definition,
+        setting: &str,
+    ) -> Result<Option<String>, ModelError> {
+        let Some(settings) = &self.0.chosen else {
+            return Ok(None);
+        };
+        let chosen = settings.value(setting).await.map_err(|e| {
+            tracing::error!(setting.key = %setting, error = %e, "a setting cannot be read");
+            let message = format!("the setting {setting} cannot be read");
+            ModelError::new(ModelErrorKind::Internal, definition.id, message)
+        })?;
+        Ok(chosen.filter(|value| !value.is_empty()))
     }
 }
 

@@ -1,0 +1,3 @@
+//! Clients of providers against local servers that speak the providers' real wires.
+
+mod openai;

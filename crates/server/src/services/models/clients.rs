@@ -1,0 +1,34 @@
+//! Clients of accounts, kept while they are used.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use nodetool_providers::{Account, Key, Provider};
+
+/// Most clients kept.
+const MOST: usize = 1024;
+
+/// Another key or address is another account.
+type Which = (String, String, Option<Key>);
+
+#[derive(Default)]
+pub(super) struct Clients(Mutex<HashMap<Which, Provider>>);
+
+impl Clients {
+    pub(super) fn get(
+        &self,
+        account: Account,
+        make: impl FnOnce(&Account) -> Provider,
+    ) -> Provider {
+        let which = (
+            account.provider.clone(),
+            account.address.clone(),
+            account.key.clone(),
+        );
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST && !kept.contains_key(&which) {
+            kept.clear();
+        }
+        kept.entry(which).or_insert_with(|| make(&account)).clone()
+    }
+}
