@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use nodetool_sdk::models::{ModelError, ModelErrorKind};
+use reqwest::header::HeaderValue;
+
 /// A key; never printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key(String);
@@ -62,4 +65,38 @@ pub struct Account {
     pub client: reqwest::Client,
     /// How long to wait.
     pub patience: Patience,
+}
+
+impl Account {
+    /// The key as the value of a header, which is never printed either; `secret` is what the key is called.
+    pub(crate) fn key_header(&self, secret: &str) -> Result<HeaderValue, ModelError> {
+        let Some(key) = self.key.as_ref().filter(|key| !key.0.is_empty()) else {
+            let kind = ModelErrorKind::MissingKey {
+                key: secret.to_owned(),
+            };
+            return Err(self.error(kind, format!("{secret} is not configured")));
+        };
+        let mut value = HeaderValue::from_str(&key.0).map_err(|_| {
+            let message = format!("{secret} has characters that no key has");
+            self.error(ModelErrorKind::Unauthorized, message)
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// A field of a request that is not right.
+    pub(crate) fn wrong(&self, field: impl Into<String>, message: impl Into<String>) -> ModelError {
+        ModelError {
+            param: Some(field.into()),
+            ..self.error(ModelErrorKind::BadRequest, message)
+        }
+    }
+
+    /// A field of a request that asks for something the provider does not do.
+    pub(crate) fn cannot(&self, field: impl Into<String>, what: impl fmt::Display) -> ModelError {
+        ModelError {
+            param: Some(field.into()),
+            ..ModelError::unsupported(&self.provider, what)
+        }
+    }
 }

@@ -62,14 +62,23 @@ impl Account {
         request: RequestBuilder,
         patience: Duration,
     ) -> Result<Response, ModelError> {
-        let response = tokio::time::timeout(patience, request.send()).await;
-        let response = response
-            .map_err(|_| self.too_slow())?
-            .map_err(|e| self.broken(&e))?;
+        let response = self.exchange(request, patience).await?;
         if response.status().is_success() {
             return Ok(response);
         }
         Err(self.refusal(response).await)
+    }
+
+    /// Sends a request and gives the answer, whatever its status.
+    pub(crate) async fn exchange(
+        &self,
+        request: RequestBuilder,
+        patience: Duration,
+    ) -> Result<Response, ModelError> {
+        let response = tokio::time::timeout(patience, request.send()).await;
+        response
+            .map_err(|_| self.too_slow())?
+            .map_err(|e| self.broken(&e))
     }
 
     /// Sends a request and reads its JSON answer.
@@ -103,7 +112,8 @@ impl Account {
         Ok(body)
     }
 
-    async fn refusal(&self, mut response: Response) -> ModelError {
+    /// Reads a refusal.
+    pub(crate) async fn refusal(&self, mut response: Response) -> ModelError {
         let status = response.status();
         let retry_after = response
             .headers()
@@ -324,6 +334,7 @@ fn kind_of(
             "context window",
             "context size",
             "maximum prompt length",
+            "context limit",
             "maximum context",
             "prompt is too long",
             "too many tokens",
@@ -337,6 +348,8 @@ fn kind_of(
         400 if words.contains("api key not valid") || words.contains("incorrect api key") => {
             ModelErrorKind::Unauthorized
         }
+        // Anthropic says 400 to an empty purse.
+        400 if words.contains("credit balance is too low") => ModelErrorKind::Forbidden,
         401 => ModelErrorKind::Unauthorized,
         402 | 403 => ModelErrorKind::Forbidden,
         404 => ModelErrorKind::UnknownModel,

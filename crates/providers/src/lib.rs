@@ -12,11 +12,18 @@ use nodetool_sdk::models::{
 };
 
 mod account;
+mod answer;
+mod anthropic;
 mod call;
 mod demo;
 mod fake;
+mod gemini;
+mod inline;
 mod openai;
+mod signature;
 mod sse;
+#[cfg(test)]
+mod stub;
 mod table;
 
 pub use account::{Account, Key, Patience};

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{Account, Provider, demo, fake, openai};
+use crate::{Account, Provider, anthropic, demo, fake, gemini, openai};
 
 /// A provider as the server knows it before anybody has an account.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +41,9 @@ impl Definition {
 /// Every provider, in the order their lists are shown.
 pub fn all() -> &'static [Definition] {
     static ALL: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-        let mut all = vec![demo::DEFINITION, fake::DEFINITION];
-        all.extend_from_slice(openai::ROWS);
-        all
+        let own_wires = [anthropic::DEFINITION, gemini::DEFINITION];
+        let tests = [demo::DEFINITION, fake::DEFINITION];
+        [openai::ROWS, &own_wires, &tests].concat()
     });
     &ALL
 }
