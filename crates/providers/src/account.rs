@@ -61,6 +61,8 @@ pub struct Account {
     pub key: Option<Key>,
     /// Where the provider is, without a slash at its end: `https://api.openai.com/v1`.
     pub address: String,
+    /// Tokens of context that a server of one's own is told to give a model.
+    pub context_length: Option<u32>,
     /// The client to use; it follows no redirects.
     pub client: reqwest::Client,
     /// How long to wait.

@@ -38,6 +38,7 @@ pub(crate) const DEFINITION: Definition = Definition {
     address_setting: None,
     path: "",
     other_address: None,
+    context_setting: None,
     make: |account| {
         let anthropic = Arc::new(Anthropic {
             account: account.clone(),

@@ -35,7 +35,7 @@ impl Account {
     }
 
     /// What the client says of a failed exchange; never an address with a key in it.
-    fn broken(&self, e: &reqwest::Error) -> ModelError {
+    pub(crate) fn broken(&self, e: &reqwest::Error) -> ModelError {
         if e.is_timeout() {
             return self.too_slow();
         }
@@ -156,6 +156,7 @@ impl Account {
             .or_else(|| text(about))
             .or_else(|| text(&about["detail"]))
             .or_else(|| text(&json["detail"]))
+            .or_else(|| faults(&json["detail"]))
             .unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned());
         // A router has the words of whom it asked beside its own.
         let words = match text(&about["metadata"]["raw"]) {
@@ -319,6 +320,17 @@ impl Account {
             BadStream::NotText => "bytes that are no text",
         })
     }
+}
+
+/// Faults of fields, as services that check their input with pydantic list them.
+fn faults(detail: &Value) -> Option<String> {
+    let faults = detail.as_array()?.iter().take(8).filter_map(|fault| {
+        let place = fault["loc"].as_array()?.iter().filter_map(Value::as_str);
+        let place: Vec<_> = place.filter(|part| *part != "body").collect();
+        Some(format!("{}: {}", place.join("."), fault["msg"].as_str()?))
+    });
+    let faults: Vec<_> = faults.collect();
+    (!faults.is_empty()).then(|| faults.join("; "))
 }
 
 fn kind_of(

@@ -27,6 +27,7 @@ pub(crate) const DEFINITION: Definition = Definition {
     address_setting: None,
     path: "",
     other_address: None,
+    context_setting: None,
     make: |_: &Account| Provider {
         chat: Some(Arc::new(Demo)),
         list: Some(Arc::new(Demo)),

@@ -45,6 +45,7 @@ pub(crate) const DEFINITION: Definition = Definition {
     address_setting: None,
     path: "",
     other_address: None,
+    context_setting: None,
     make: |account| {
         let fake = Arc::new(Fake {
             account: account.clone(),

@@ -16,10 +16,16 @@ mod answer;
 mod anthropic;
 mod call;
 mod demo;
+mod emulated_tools;
 mod fake;
+mod fal;
 mod gemini;
+mod huggingface;
 mod inline;
+mod media;
+mod ollama;
 mod openai;
+mod replicate;
 mod signature;
 mod sse;
 #[cfg(test)]

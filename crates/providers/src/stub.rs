@@ -195,6 +195,7 @@ impl Stub {
             provider: provider.to_owned(),
             key: Some(Key::new(SECRET)),
             address: format!("{}{path}", self.address),
+            context_length: None,
             client,
             patience: Patience {
                 first_byte: long,

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::{Account, Provider, anthropic, demo, fake, gemini, openai};
+use crate::{Account, Provider, anthropic, demo, fake, fal, gemini, ollama, openai, replicate};
 
 /// A provider as the server knows it before anybody has an account.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub struct Definition {
     pub path: &'static str,
     /// A setting that is on or off, and the address instead while it is on.
     pub other_address: Option<(&'static str, &'static str)>,
+    /// The setting that says how many tokens of context a server of one's own gives a model.
+    pub context_setting: Option<&'static str>,
     /// Makes its client.
     pub make: fn(&Account) -> Provider,
 }
@@ -41,7 +43,14 @@ impl Definition {
 /// Every provider, in the order their lists are shown.
 pub fn all() -> &'static [Definition] {
     static ALL: LazyLock<Vec<Definition>> = LazyLock::new(|| {
-        let own_wires = [anthropic::DEFINITION, gemini::DEFINITION];
+        let own_wires = [
+            anthropic::DEFINITION,
+            gemini::DEFINITION,
+            ollama::DEFINITION,
+            replicate::DEFINITION,
+            fal::DEFINITION,
+            fal::ROUTED_DEFINITION,
+        ];
         let tests = [demo::DEFINITION, fake::DEFINITION];
         [openai::ROWS, &own_wires, &tests].concat()
     });

@@ -2,7 +2,7 @@
 
 use super::dialect::{Batch, Documents, Drawing, Json, Limit, Thoughts};
 use super::{Dialect, compatible, provider};
-use crate::Definition;
+use crate::{Definition, huggingface};
 
 /// What rows have in common.
 const HOSTED: Definition = Definition {
@@ -14,6 +14,7 @@ const HOSTED: Definition = Definition {
     address_setting: None,
     path: "",
     other_address: None,
+    context_setting: None,
     make: compatible,
 };
 
@@ -49,7 +50,7 @@ const HUGGING_FACE: Definition = Definition {
     name: "Hugging Face",
     key: Some("HF_TOKEN"),
     address: "https://router.huggingface.co/v1",
-    make: |account| provider(account, ROUTER),
+    make: |account| huggingface::with_tasks(account, provider(account, ROUTER)),
     ..HOSTED
 };
 

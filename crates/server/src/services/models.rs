@@ -197,6 +197,7 @@ impl ModelService {
             provider: provider.to_owned(),
             key: key.map(|key| Key::new(key.expose())),
             address: address.trim_end_matches('/').to_owned(),
+            context_length: None,
             client: self.0.client.clone(),
             patience: Patience::default(),
         }

@@ -354,6 +354,7 @@ async fn what_cannot_be_sent_is_refused_before_anything_is() {
         provider: "vllm".to_owned(),
         key: Some(Key::new(key)),
         address: address.to_owned(),
+        context_length: None,
         client: client(),
         patience: Patience::default(),
     };

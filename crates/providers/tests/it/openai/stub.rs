@@ -132,6 +132,7 @@ impl Stub {
             provider: provider.to_owned(),
             key: Some(Key::new(KEY)),
             address: self.address.clone(),
+            context_length: None,
             client: client(),
             patience: Patience::default(),
         }

@@ -111,7 +111,14 @@ impl ModelService {
         let Some(address) = self.address(known).await? else {
             return Ok(None);
         };
-        Ok(Some(self.account_at(&known.id, address, key.as_ref())))
+        let mut account = self.account_at(&known.id, address, key.as_ref());
+        if let Some(definition) = known.definition
+            && let Some(setting) = definition.context_setting
+        {
+            let length = self.chosen(definition, setting).await?;
+            account.context_length = length.and_then(|length| length.parse().ok());
+        }
+        Ok(Some(account))
     }
 
     async fn key(

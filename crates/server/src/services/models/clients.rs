@@ -8,8 +8,8 @@ use nodetool_providers::{Account, Key, Provider};
 /// Most clients kept.
 const MOST: usize = 1024;
 
-/// Another key or address is another account.
-type Which = (String, String, Option<Key>);
+/// Whatever is different makes it another account.
+type Which = (String, String, Option<Key>, Option<u32>);
 
 #[derive(Default)]
 pub(super) struct Clients(Mutex<HashMap<Which, Provider>>);
@@ -24,6 +24,7 @@ impl Clients {
             account.provider.clone(),
             account.address.clone(),
             account.key.clone(),
+            account.context_length,
         );
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST && !kept.contains_key(&which) {
