@@ -1,6 +1,6 @@
 //! `lib.html`: what a web page holds. The older `lib.beautifulsoup` shares the code and the nodes whose handles agree.
 
-use nodetool_sdk::{Node, NodeDef, Registry};
+use nodetool_sdk::{Node, NodeDef, NodeError, Registry};
 
 mod base_url;
 mod content_extractor;
@@ -20,6 +20,14 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<extract_media::ExtractImages>();
     r.add::<extract_media::ExtractVideos>();
     r.add::<extract_media::ExtractAudio>();
+}
+
+/// The text of a web page, without what only a browser has use for.
+///
+/// # Errors
+/// When the page is too large or takes too long to read.
+pub fn page_text(html: &str) -> Result<String, NodeError> {
+    html_to_text::said(html)
 }
 
 /// The nodes that are the same in both namespaces.

@@ -45,6 +45,8 @@ mod wildcard;
 mod workflows;
 mod workspace;
 
+pub use html::page_text;
+
 /// Registers every node type of this crate.
 pub fn register(r: &mut Registry) {
     // Clients look for the tool result in the first place of the catalogue.

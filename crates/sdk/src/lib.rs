@@ -14,6 +14,7 @@ pub mod models;
 mod node;
 mod refs;
 mod registry;
+pub mod search;
 pub mod services;
 pub mod testing;
 pub mod tools;

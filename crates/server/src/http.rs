@@ -15,9 +15,10 @@ use crate::config::Mode;
 use crate::extensions::{self, Extension};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
-    AssetService, ExampleService, FileService, JobService, MachineService, MetricsService,
-    ModelService, OAuthService, PackageService, PredictionService, SecretsService, SettingsService,
-    Terminals, ThreadService, TriggerService, VersionService, WorkflowService, WorkspaceService,
+    AssetService, CollectionService, ExampleService, FileService, JobService, MachineService,
+    MetricsService, ModelService, OAuthService, PackageService, PredictionService, SecretsService,
+    SettingsService, Terminals, ThreadService, TriggerService, VersionService, WorkflowService,
+    WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -28,6 +29,7 @@ mod apps;
 mod assets;
 mod auth;
 mod chat;
+mod collections;
 mod conditions;
 mod cors;
 mod costs;
@@ -110,6 +112,7 @@ pub(crate) struct App {
     pub(crate) started: Instant,
     pub(crate) models: ModelService,
     pub(crate) threads: ThreadService,
+    pub(crate) collections: CollectionService,
     pub(crate) predictions: PredictionService,
     pub(crate) workspaces: WorkspaceService,
     pub(crate) files: FileService,
@@ -210,16 +213,13 @@ fn routes(families: &Families, mode: Mode, own_machine: bool) -> OpenApiRouter<A
             .merge(runs::worker_router());
     }
     if families.deploy_admin {
-        routes = routes
-            .merge(model_admin::router())
-            .merge(admin::router())
-            .merge(unavailable::admin_router());
+        routes = routes.merge(model_admin::router()).merge(admin::router());
     }
     if families.deploy_storage {
         routes = routes.merge(storage::deploy_router());
     }
     if families.deploy_collections {
-        routes = routes.merge(unavailable::collections_router());
+        routes = routes.merge(collections::deploy_router());
     }
     routes
 }
@@ -236,6 +236,7 @@ fn api(mode: Mode, own_machine: bool) -> OpenApiRouter<AppState> {
         .merge(runs::router())
         .merge(jobs::router())
         .merge(threads::router())
+        .merge(collections::router())
         .merge(messages::router())
         .merge(costs::router())
         .merge(workspaces::router())

@@ -5,6 +5,7 @@ mod assets;
 mod auth;
 mod changes;
 mod closing;
+mod collections;
 pub(crate) mod downloads;
 mod examples;
 mod feeds;
@@ -48,6 +49,11 @@ pub(crate) use auth::{
 };
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use closing::explicit_types;
+pub(crate) use collections::{
+    ChangeCollection, Collection, CollectionError, CollectionService, Found,
+    MAX_FILE as MAX_COLLECTION_FILE, ModelsOf, PutDocument, Query as CollectionQuery, Through,
+    Ways as CollectionWays, base_name,
+};
 pub(crate) use examples::{Example, ExampleError, ExampleService};
 pub(crate) use feeds::{Begin, Feed, Feeds, Frame, Kept, LogLine, Shelving, Subject, Taken, Watch};
 pub(crate) use files::FileService;

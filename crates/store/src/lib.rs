@@ -11,6 +11,7 @@
 mod api_keys;
 mod assets;
 mod blobs;
+mod collections;
 mod connection;
 mod error;
 mod etag;
@@ -47,6 +48,10 @@ pub use assets::{
 pub use blobs::{
     BadKey, Blob, BlobCondition, BlobError, BlobInfo, BlobKey, BlobReader, Blobs, S3Settings,
     Upload, missing_blobs,
+};
+pub use collections::{
+    CollectionDocument, CollectionPatch, CollectionRange, CollectionRow, DocumentVectors,
+    MAX_COLLECTIONS, NewCollectionDocument, PutDocuments,
 };
 pub use error::{Cause, StoreError};
 pub use ids::{MAX_ID_BYTES, new_id, now_micros};

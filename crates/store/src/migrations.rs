@@ -48,6 +48,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260601_000501_create_secrets",
     "20260601_000502_create_api_keys",
     "20260601_000503_create_oauth_credentials",
+    "20260601_000510_create_collections",
 ];
 
 /// Length of `YYYYMMDD_HHMMSS`.

@@ -190,6 +190,21 @@ impl Store {
         self.shared.writer.write(bytes, run).await
     }
 
+    /// The same for a write that may be as large as the whole queue.
+    pub(crate) async fn write_large<T, F>(
+        &self,
+        kind: &'static str,
+        bytes: usize,
+        run: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        check_size(kind, bytes, MAX_LOAD_BYTES)?;
+        self.shared.writer.write(bytes, run).await
+    }
+
     /// Writes values of which the large ones go to files, and waits for the commit.
     pub(crate) async fn write_load<T, L, F>(
         &self,

@@ -40,8 +40,21 @@ impl Process for HTMLToText {
     }
 }
 
+/// What a page says: as above, with headings as they are written and without the addresses of links and images.
+pub(super) fn said(html: &str) -> Result<String, NodeError> {
+    let page = Page::read(html, "text")?;
+    let writer = Writer {
+        bare: true,
+        ..Writer::default()
+    };
+    Ok(written(&page, writer))
+}
+
 fn plain(page: &Page) -> String {
-    let mut writer = Writer::default();
+    written(page, Writer::default())
+}
+
+fn written(page: &Page, mut writer: Writer) -> String {
     let mut walk = page.walk(0, page.nodes.len());
     while let Some(step) = walk.next() {
         match step {
@@ -82,6 +95,8 @@ fn is_heading(name: &str) -> bool {
 #[derive(Default)]
 struct Writer {
     out: String,
+    /// No capitals and no addresses.
+    bare: bool,
     /// Breaks and a blank that are due before the next word.
     breaks: usize,
     blank: bool,
@@ -128,7 +143,7 @@ impl Writer {
 
     fn word(&mut self, word: &str) {
         self.begin();
-        if self.headings > 0 {
+        if self.headings > 0 && !self.bare {
             self.out.extend(word.chars().flat_map(char::to_uppercase));
         } else {
             self.out.push_str(word);
@@ -218,7 +233,7 @@ impl Writer {
             self.text(alt);
         }
         // An image in the page itself has no address worth reading.
-        if let Some(src) = src.filter(|s| !s.starts_with("data:")) {
+        if let Some(src) = src.filter(|s| !self.bare && !s.starts_with("data:")) {
             self.blank |= alt.is_some();
             self.begin();
             self.out.push_str(&format!("[{src}]"));
@@ -227,6 +242,9 @@ impl Writer {
 
     fn target(&mut self, element: &Element) {
         let from = self.links.pop().unwrap_or(0);
+        if self.bare {
+            return;
+        }
         let Some(href) = element.attr("href").filter(|h| !h.starts_with('#')) else {
             return;
         };
@@ -279,6 +297,13 @@ mod tests {
         ] {
             assert_eq!(text(html).await, expected, "{html}");
         }
+    }
+
+    #[test]
+    fn what_is_said_has_no_capitals_and_no_addresses() {
+        let html =
+            "<h1>Docs</h1><p>See the <a href='/w'>guide</a>.</p><img src='/e.png' alt='editor'>";
+        assert_eq!(said(html).unwrap(), "Docs\n\nSee the guide.\n\neditor");
     }
 
     #[tokio::test]

@@ -15,12 +15,12 @@ use crate::http::{
 use crate::node_services::{self, NodeServices};
 use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
-    Accounts, AssetService, AutosaveSettings, Changes, ExampleService, FailedLogins, Feeds,
-    FileService, JobService, JobServiceParts, Kept, Keys, Ledger, Limits, MachineFolders,
-    MachineService, MetricsService, ModelParts, ModelService, OAuthService, OAuthSettings,
-    PackageService, PredictionService, Safe, SecretsParts, SecretsService, SettingsService,
-    Shelving, Site, TerminalSettings, Terminals, ThreadService, TriggerService,
-    TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
+    Accounts, AssetService, AutosaveSettings, Caller, Changes, CollectionService, ExampleService,
+    FailedLogins, Feeds, FileService, JobService, JobServiceParts, Kept, Keys, Ledger, Limits,
+    MachineFolders, MachineService, MetricsService, ModelParts, ModelService, ModelsOf,
+    OAuthService, OAuthSettings, PackageService, PredictionService, Safe, SecretsParts,
+    SecretsService, SettingsService, Shelving, Site, TerminalSettings, Terminals, ThreadService,
+    TriggerService, TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
     WorkspaceService, is_passed_to_shells, saves,
 };
 use crate::ws::{SocketParts, Sockets};
@@ -136,13 +136,18 @@ pub(super) fn house(
         ledger: ledger.clone(),
     })
     .context("cannot set up the client of model providers")?;
+    let node_services = node_services.build()?;
+    let of_user = models.clone();
+    let models_of: ModelsOf = Arc::new(move |caller: &Caller| of_user.of(caller));
+    let collections = CollectionService::new(store.clone(), workflows.clone(), models_of);
     let jobs = JobService::new(JobServiceParts {
         models: models.clone(),
         store: store.clone(),
         workflows: workflows.clone(),
-        services: node_services.build()?,
+        services: node_services,
         secrets: secrets.clone(),
         assets: assets.clone(),
+        collections: collections.clone(),
         workspace: config.workspace(),
         changes: changes.clone(),
         feeds: Feeds::new(Shelving {
@@ -228,6 +233,7 @@ pub(super) fn house(
             token: config.metrics_token.clone(),
         },
         models,
+        collections,
         threads: ThreadService::new(store.clone(), changes.clone()),
         predictions: PredictionService::new(store.clone()),
         workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),

@@ -1,4 +1,5 @@
-//! What a deployed server offers whoever administers it: its health, rows and assets of all users (HTTP spec 6.19).
+//! What a deployed server offers whoever administers it: its health, rows and assets of all users, collections
+//! (HTTP spec 6.19).
 
 use axum::response::Response;
 use chrono::{SecondsFormat, Utc};
@@ -11,12 +12,14 @@ use super::gate::Admin;
 use super::{AppState, Refusal, json};
 
 mod assets;
+mod collections;
 mod rows;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(get_admin_health))
         .merge(assets::router())
+        .merge(collections::router())
         .merge(rows::router())
 }
 

@@ -74,6 +74,11 @@ impl<'a> Part<'a> {
         self.field.name()
     }
 
+    /// What the sender calls the file.
+    pub(super) fn file_name(&self) -> Option<&str> {
+        self.field.file_name()
+    }
+
     /// Its bytes, as they come.
     pub(super) fn contents(self) -> impl Stream<Item = io::Result<Bytes>> + Unpin + use<'a> {
         let chunks = stream::unfold(self, |mut part| async move {

@@ -26,8 +26,8 @@ use tracing::Instrument;
 
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
-    AssetOrigin, AssetService, Caller, Changes, Happened, ListJobs, Loaded, ModelService,
-    RunSecrets, SecretsService, Seen, WorkflowError, WorkflowService,
+    AssetOrigin, AssetService, Caller, Changes, CollectionService, Happened, ListJobs, Loaded,
+    ModelService, RunSecrets, SecretsService, Seen, WorkflowError, WorkflowService,
 };
 use crate::telemetry;
 use attempt::{Attempt, Command};
@@ -159,6 +159,7 @@ pub(crate) struct JobServiceParts {
     pub(crate) secrets: SecretsService,
     pub(crate) assets: AssetService,
     pub(crate) models: ModelService,
+    pub(crate) collections: CollectionService,
     pub(crate) workspace: std::path::PathBuf,
     pub(crate) changes: Changes,
     pub(crate) feeds: Feeds,
@@ -173,6 +174,7 @@ struct Inner {
     secrets: SecretsService,
     assets: AssetService,
     models: ModelService,
+    collections: CollectionService,
     workspace: std::path::PathBuf,
     changes: Changes,
     feeds: Feeds,
@@ -234,6 +236,7 @@ impl JobService {
                 secrets: parts.secrets,
                 assets: parts.assets,
                 models: parts.models,
+                collections: parts.collections,
                 workspace: parts.workspace,
                 changes: parts.changes,
                 feeds: parts.feeds,
@@ -733,6 +736,7 @@ impl Inner {
         let mut services = self.services.clone();
         services.secrets = secrets;
         services.models = self.models.of(&start.caller);
+        services.collections = self.collections.of(&start.caller);
         services.assets = self.assets.of_run(AssetOrigin {
             caller: start.caller.clone(),
             workflow_id: Some(workflow_id.clone()).filter(|id| !id.is_empty()),

@@ -8,6 +8,7 @@ mod attacks;
 mod bodies;
 mod buckets;
 mod client;
+mod collections;
 mod costs;
 mod crowds;
 mod description;

@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod assets;
+mod collections;
 mod jobs;
 mod messages;
 mod oauth_credentials;
@@ -48,6 +49,18 @@ contract! {
         a_hash_is_given_once,
         a_user_has_a_bounded_number_of_keys,
         the_last_use_of_a_key_is_noted_now_and_then,
+    ;
+    collections:
+        a_collection_reads_back_and_is_its_users_alone,
+        a_name_is_given_once_to_each_user,
+        an_update_changes_what_it_names_and_the_revision,
+        the_model_changes_only_while_there_are_no_documents,
+        documents_come_in_the_order_they_were_put_and_are_replaced_in_place,
+        documents_of_a_source_replace_those_before,
+        a_put_is_kept_whole_or_not_at_all,
+        vectors_read_back_bit_by_bit,
+        texts_are_visited_in_order,
+        deleting_a_collection_deletes_its_documents,
     ;
     workflows:
         a_workflow_reads_back_column_by_column,

@@ -13,10 +13,14 @@ fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
     let changes = Changes::default();
     let registry = Arc::new(node_services::registry());
     let assets = folder.path().join("assets");
+    let workflows = WorkflowService::new(store.clone(), registry, changes.clone());
+    let models = Services::none().models;
+    let models = Arc::new(move |_: &Caller| models.clone());
     JobService::new(JobServiceParts {
         store: store.clone(),
         assets: AssetService::open(store.clone(), &assets, changes.clone(), 1 << 20).unwrap(),
-        workflows: WorkflowService::new(store.clone(), registry, changes.clone()),
+        collections: CollectionService::new(store.clone(), workflows.clone(), models),
+        workflows,
         services: Services::none(),
         models: ModelService::new(ModelParts {
             settings: ModelSettings::default(),

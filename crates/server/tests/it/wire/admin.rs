@@ -1,4 +1,4 @@
-//! What administration does at the wire: rows carried over, assets of all users, collections (HTTP spec 6.19).
+//! What administration does at the wire: rows carried over, assets of all users (HTTP spec 6.19).
 
 use serde_json::{Value, json};
 
@@ -214,22 +214,4 @@ async fn assets_of_any_user_are_made_and_listed() {
         json!({ "deleted_asset_ids": [own["id"]] })
     );
     assert_eq!(client.delete(&path).await.detail(404), "Asset not found");
-}
-
-#[tokio::test]
-async fn collections_say_that_there_are_none_yet() {
-    let server = TestServer::start();
-    let client = server.client();
-    let body = json!({});
-    for told in [
-        client.get("/admin/collections").await,
-        client.post("/admin/collections", &body).await,
-        client.get("/admin/collections/c").await,
-        client.put("/admin/collections/c", &body).await,
-        client.delete("/admin/collections/c").await,
-        client.post("/admin/collections/c/add", &body).await,
-        client.post("/collections/c/index", &body).await,
-    ] {
-        assert!(told.detail(501).contains("no vector store"));
-    }
 }

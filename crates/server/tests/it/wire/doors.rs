@@ -242,7 +242,7 @@ async fn case_14_a_private_server_has_what_administers_it_and_nothing_of_the_mac
         assert_eq!(with(path).await, 404, "{path}");
     }
     let index = ask(&server, Method::POST, "/collections/c/index", &[BEARER]).await;
-    assert_eq!(index.status, 501);
+    assert_eq!(index.status, 422);
     let described = get(&server, "/openapi.json", &[BEARER]).await.ok();
     assert!(described["paths"].get("/api/files/list").is_none());
     assert!(described["paths"].get("/api/packages/installed").is_none());
