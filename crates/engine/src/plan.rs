@@ -14,6 +14,7 @@ use nodetool_sdk::{
 
 mod assign;
 mod bypass;
+mod controlled;
 mod validate;
 
 pub(crate) use assign::fit_input;
@@ -385,6 +386,7 @@ fn assemble(
         }
         out.push(edge);
     }
+    controlled::introduce(drafts, &mut nodes, &out);
     Plan {
         nodes,
         edges: out,
@@ -410,6 +412,8 @@ fn plan_node(d: &Draft<'_>, props: Props) -> PlanNode {
         title: d.def.metadata.title.as_str().into(),
         node_type: d.node.node_type.clone(),
         dynamic_outputs: d.node.dynamic_outputs.keys().cloned().collect(),
+        dynamic_output_types: d.node.dynamic_outputs.values().cloned().collect(),
+        controlled: [].into(),
     };
     PlanNode {
         info: Arc::new(info),

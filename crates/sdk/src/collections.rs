@@ -105,6 +105,19 @@ pub trait Collections: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<FoundDocument>, NodeError>>;
     /// How many documents there are.
     fn count<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<u64, NodeError>>;
+    /// The vectors the collection's model makes of texts, for whoever puts vectors together before storing them.
+    fn vectors<'a>(
+        &'a self,
+        name: &'a str,
+        texts: Vec<String>,
+    ) -> BoxFuture<'a, Result<Vec<Vec<f32>>, NodeError>> {
+        let _ = (name, texts);
+        Box::pin(async {
+            Err(NodeError::new(
+                "This store of collections does not give the vectors of texts",
+            ))
+        })
+    }
 }
 
 /// Conversations that are kept.

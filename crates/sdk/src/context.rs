@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nodetool_protocol::{JobEvent, Map, Severity, Value};
+use nodetool_protocol::{JobEvent, Map, Severity, TypeMetadata, Value};
 use tokio::sync::watch;
 
 use crate::services::Services;
-use crate::{BoxFuture, NodeError, Workspace};
+use crate::{BoxFuture, NodeDef, NodeError, Props, Workspace};
 
 /// Takes the messages of a run. Must not block.
 pub trait EventSink: Send + Sync {
@@ -49,7 +49,7 @@ pub struct RunCx {
 }
 
 /// Who this node is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NodeInfo {
     /// Its id.
     pub id: Arc<str>,
@@ -59,6 +59,23 @@ pub struct NodeInfo {
     pub node_type: Arc<str>,
     /// Outputs declared on the instance.
     pub dynamic_outputs: Arc<[Arc<str>]>,
+    /// Their types, in the same order.
+    pub dynamic_output_types: Arc<[TypeMetadata]>,
+    /// The nodes its control edges lead to, each once, in the order of the edges.
+    pub controlled: Arc<[ControlledNode]>,
+}
+
+/// A node that another one tells when to run and with which properties.
+#[derive(Clone, Debug)]
+pub struct ControlledNode {
+    /// Its id.
+    pub id: Arc<str>,
+    /// What people call it: the title it was given, or that of its type.
+    pub title: Arc<str>,
+    /// Its type.
+    pub def: Arc<NodeDef>,
+    /// The property values it runs with unless told others.
+    pub props: Props,
 }
 
 /// What one node has at hand.

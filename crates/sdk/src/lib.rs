@@ -3,6 +3,7 @@
 //! A node is a struct: its fields are the properties, its doc comment the description. It must not know the engine,
 //! the store or the server; what it needs from them comes through [`NodeCx`].
 
+pub mod agent;
 pub mod collections;
 pub mod compat;
 mod context;
@@ -26,7 +27,7 @@ extern crate self as nodetool_sdk;
 /// The words on the wire, for crates that build on the sdk.
 pub use nodetool_protocol as protocol;
 
-pub use context::{EventSink, NodeCx, NodeInfo, RunCx, Variables};
+pub use context::{ControlledNode, EventSink, NodeCx, NodeInfo, RunCx, Variables};
 pub use definition::{Behaviour, Effect, NodeDef, Props, Role};
 pub use error::NodeError;
 pub use io::{
@@ -39,9 +40,10 @@ pub use nodetool_protocol::{
     Value, catalogue,
 };
 pub use refs::{
-    AsrModel, AudioRef, ColorRef, DataframeRef, Date, DateTime, DocumentRef, EmbeddingModel,
-    FolderRef, FontRef, HfModel, HtmlRef, ImageModel, ImageRef, ImageSize, JsonRef, LanguageModel,
-    Message, Model3dRef, SvgRef, TextRef, TtsModel, VideoModel, VideoRef,
+    AsrModel, AudioRef, Chunk, CollectionRef, ColorRef, DataframeRef, Date, DateTime, DocumentRef,
+    EmbeddingModel, FaissIndex, FolderRef, FontRef, HfModel, HtmlRef, ImageModel, ImageRef,
+    ImageSize, JsonRef, LanguageModel, LlamaModel, Message, Model3dRef, NpArray, PlotlyConfig,
+    RecordType, SvgElement, SvgRef, TextRef, ToolName, TtsModel, VideoModel, VideoRef,
 };
 pub use registry::Registry;
 pub use value_type::{Number, ValueType};

@@ -104,4 +104,22 @@ typed_refs! {
     EmbeddingModel = "embedding_model",
     /// A Hugging Face repository selector.
     HfModel = "hf.model",
+    /// A selector of a model Ollama has.
+    LlamaModel = "llama_model",
+    /// A collection of documents, by its name.
+    CollectionRef = "collection",
+    /// Names and types of the columns of a table.
+    RecordType = "record_type",
+    /// An array of numbers: raw bytes in `value`, `dtype` and `shape`.
+    NpArray = "np_array",
+    /// Vectors to search in.
+    FaissIndex = "faiss_index",
+    /// A chart: data and layout in `config`.
+    PlotlyConfig = "plotly_config",
+    /// A tool, by its name.
+    ToolName = "tool_name",
+    /// An element of a vector drawing.
+    SvgElement = "svg_element",
+    /// A piece of streamed content.
+    Chunk = "chunk",
 }

@@ -1,4 +1,4 @@
-//! Runs one node without an engine, for the tests beside it.
+//! Runs one node without an engine, for the tests beside it; models and tools that follow a script.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,9 +8,15 @@ use nodetool_protocol::{JobEvent, Map, Value};
 
 use crate::services::Services;
 use crate::{
-    Behaviour, BoxFuture, ControlMessage, Emit, Emitted, EventSink, InputSource, Node, NodeCx,
-    NodeError, NodeInfo, Props, RunCx, Variables,
+    Behaviour, BoxFuture, ControlEvent, ControlMessage, Emit, Emitted, EventSink, InputSource,
+    Node, NodeCx, NodeError, NodeInfo, Props, RunCx, Variables,
 };
+
+mod models;
+mod tools;
+
+pub use models::{Asked, Scripted, ScriptedModels};
+pub use tools::ScriptedTools;
 
 /// Keeps every message.
 #[derive(Default)]
@@ -45,6 +51,27 @@ pub fn context() -> NodeCx {
 
 /// A context with the given services and workspace folder.
 pub fn context_with(services: Services, workspace: Option<std::path::PathBuf>) -> NodeCx {
+    let events = Arc::new(Recorder::default());
+    context_of(node_info(), services, workspace, events)
+}
+
+/// The node of [`context_with`], without outputs of its own and without control edges.
+pub fn node_info() -> NodeInfo {
+    NodeInfo {
+        id: "node".into(),
+        title: "Node".into(),
+        node_type: "test.Node".into(),
+        ..NodeInfo::default()
+    }
+}
+
+/// A context of the given node, services, workspace folder and listener.
+pub fn context_of(
+    node: NodeInfo,
+    services: Services,
+    workspace: Option<std::path::PathBuf>,
+    events: Arc<dyn EventSink>,
+) -> NodeCx {
     let run = RunCx {
         job_id: "job".into(),
         workflow_id: "workflow".into(),
@@ -53,21 +80,19 @@ pub fn context_with(services: Services, workspace: Option<std::path::PathBuf>) -
         services,
         variables: Variables::default(),
         workspace,
-        events: Arc::new(Recorder::default()),
-    };
-    let node = NodeInfo {
-        id: "node".into(),
-        title: "Node".into(),
-        node_type: "test.Node".into(),
-        dynamic_outputs: [].into(),
+        events,
     };
     NodeCx::new(Arc::new(run), Arc::new(node))
 }
+
+/// What controlled nodes give, by their id and the properties they are told to run with.
+pub type Controlled = dyn Fn(&str, &Map) -> Result<Map, String> + Send + Sync;
 
 /// Keeps emissions as maps of slot name to value.
 struct Collected {
     slots: Vec<String>,
     items: Mutex<Vec<Map>>,
+    controlled: Option<Box<Controlled>>,
 }
 
 impl Emit for Collected {
@@ -89,7 +114,15 @@ impl Emit for Collected {
         Box::pin(async { Ok(()) })
     }
     fn complete(&self, _: &str) {}
-    fn control(&self, _: ControlMessage) -> Result<(), NodeError> {
+    fn control(&self, message: ControlMessage) -> Result<(), NodeError> {
+        let target = message.target.unwrap_or_default();
+        if let (Some(controlled), ControlEvent::Run(properties)) =
+            (&self.controlled, &message.event)
+        {
+            let result = controlled(&target, properties);
+            // Who does not wait for it does not want it.
+            let _ = message.reply.map(|reply| reply.send(result));
+        }
         Ok(())
     }
 }
@@ -123,6 +156,7 @@ pub struct Case {
     items: VecDeque<(u16, Value)>,
     cx: NodeCx,
     def: Arc<crate::NodeDef>,
+    controlled: Option<Box<Controlled>>,
 }
 
 /// A case of a node type with default properties.
@@ -138,6 +172,7 @@ pub fn case_of(def: Arc<crate::NodeDef>) -> Case {
         items: VecDeque::new(),
         cx: context(),
         def,
+        controlled: None,
     }
 }
 
@@ -172,6 +207,15 @@ impl Case {
         self
     }
 
+    /// Says what the nodes give that this one controls.
+    pub fn controls(
+        mut self,
+        controlled: impl Fn(&str, &Map) -> Result<Map, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.controlled = Some(Box::new(controlled));
+        self
+    }
+
     /// Runs in another context.
     pub fn within(mut self, cx: NodeCx) -> Self {
         self.cx = cx;
@@ -190,6 +234,7 @@ impl Case {
         let sink = Collected {
             slots,
             items: Mutex::new(Vec::new()),
+            controlled: self.controlled,
         };
         match &self.def.behaviour {
             Behaviour::Inert => {}

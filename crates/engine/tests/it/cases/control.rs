@@ -295,3 +295,22 @@ async fn events_for_an_input_go_nowhere() {
     let text = "The controlled node ended without a result";
     assert_eq!(ran.failed(), text);
 }
+
+#[tokio::test]
+async fn a_controller_is_told_what_it_controls_by_the_titles_people_gave() {
+    let mut flow = Flow::new()
+        .node("whom", Whom::TYPE, [])
+        .node("a", Thr::TYPE, [("threshold", 0.25.into())])
+        .node("b", Thr::TYPE, [])
+        .output("out")
+        .edges("whom -> out.value")
+        .control("whom", "b")
+        .control("whom", "a")
+        .control("whom", "b");
+    let a = flow.graph.nodes.iter_mut().find(|n| &*n.id == "a");
+    let given = Value::map([("title", Value::from(" ")), ("label", "Gate A".into())]);
+    a.expect("the flow has it").ui_properties = given;
+    let ran = run(&flow, []).await.completed();
+    let told = Value::list(["b Thr 0.5".into(), "a Gate A 0.25".into()]);
+    assert_eq!(ran.values("out"), [told]);
+}
