@@ -11,7 +11,7 @@ pub(crate) mod query;
 mod aggregation;
 mod cell;
 mod key;
-mod table;
+pub(crate) mod table;
 mod work;
 
 mod add_column;

@@ -5,11 +5,15 @@
 
 use nodetool_sdk::Registry;
 
+mod agents;
 pub mod alias;
+mod array;
+mod audio;
 mod beautifulsoup;
 mod boolean;
 mod bounds;
 mod charset;
+mod chroma;
 mod code;
 mod constant;
 mod control;
@@ -19,14 +23,18 @@ mod datetime;
 mod dictionary;
 mod document;
 mod extent;
+mod faiss;
 mod file_name;
+mod generators;
 mod html;
 mod http;
+mod image;
 mod input;
 mod json;
 mod list;
 mod markdown;
 mod math;
+mod models;
 mod number_test;
 mod numbers;
 mod order;
@@ -41,11 +49,13 @@ pub mod triggers;
 mod uuid;
 mod validate;
 mod variable;
+mod video;
 mod wildcard;
 mod workflows;
 mod workspace;
 
 pub use html::page_text;
+pub use text::count_tokens;
 
 /// Registers every node type of this crate.
 pub fn register(r: &mut Registry) {
@@ -54,8 +64,11 @@ pub fn register(r: &mut Registry) {
     input::register(r);
     output::register(r);
     constant::register(r);
+    agents::register(r);
+    audio::register(r);
     beautifulsoup::register(r);
     boolean::register(r);
+    chroma::register(r);
     code::register(r);
     control::register(r);
     data::register(r);
@@ -63,8 +76,11 @@ pub fn register(r: &mut Registry) {
     datetime::register(r);
     dictionary::register(r);
     document::register(r);
+    faiss::register(r);
+    generators::register(r);
     html::register(r);
     http::register(r);
+    image::register(r);
     json::register(r);
     list::register(r);
     markdown::register(r);
@@ -77,6 +93,7 @@ pub fn register(r: &mut Registry) {
     uuid::register(r);
     validate::register(r);
     variable::register(r);
+    video::register(r);
     workspace::register(r);
     test_input::register(r);
     // Last: other names are given only to types that are there.

@@ -6,7 +6,10 @@ use nodetool_sdk::{NodeError, Registry};
 
 use crate::bounds::{self, MAX_TEXT};
 
+pub use count_tokens::count_tokens;
+
 mod affix;
+mod automatic_speech_recognition;
 mod chars;
 mod chunk;
 mod collect;
@@ -101,6 +104,7 @@ pub(crate) fn register(r: &mut Registry) {
     r.add::<save_text_file::SaveTextFile>();
     r.add::<load_text_folder::LoadTextFolder>();
     r.add::<load_text_assets::LoadTextAssets>();
+    r.add::<automatic_speech_recognition::AutomaticSpeechRecognition>();
 }
 
 /// Works on a text: at once when it is short, else on a thread for blocking work.

@@ -7,7 +7,7 @@ use super::csv;
 use super::frame::Frame;
 
 /// A table that is at hand but not read yet.
-pub(super) struct Table {
+pub(crate) struct Table {
     property: &'static str,
     source: Source,
 }
@@ -19,7 +19,7 @@ enum Source {
 
 impl Table {
     /// Takes the value of a property; fetches the file of a reference without rows.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         property: &'static str,
         table: DataframeRef,
         cx: &NodeCx,
@@ -38,7 +38,7 @@ impl Table {
     }
 
     /// About how many cells there are.
-    pub(super) fn cells(&self) -> usize {
+    pub(crate) fn cells(&self) -> usize {
         let list = |v: &Value| v.as_list().map(<[Value]>::len);
         match &self.source {
             Source::File(bytes) => bytes.len() / 4,
@@ -52,7 +52,7 @@ impl Table {
     }
 
     /// Reads it.
-    pub(super) fn read(self) -> Result<Frame, NodeError> {
+    pub(crate) fn read(self) -> Result<Frame, NodeError> {
         match self.source {
             Source::Inline(value) => Frame::from_value(&value),
             Source::File(bytes) => from_bytes(&bytes),

@@ -62,6 +62,12 @@ impl Process for CountTokens {
     }
 }
 
+/// Tokens of a text for models whose own tokens nobody knows here, about; takes long for long texts.
+pub fn count_tokens(text: &str) -> u64 {
+    let tokens = count(tiktoken_rs::cl100k_base_singleton(), text);
+    u64::try_from(tokens).unwrap_or_default()
+}
+
 fn count(table: &CoreBPE, text: &str) -> i64 {
     let mut sum = 0;
     let mut rest = text;

@@ -138,7 +138,7 @@ mod tests {
             id: "n".into(),
             title: "Tool Result".into(),
             node_type: ToolResult::TYPE.into(),
-            dynamic_outputs: [].into(),
+            ..NodeInfo::default()
         };
         let given = case::<ToolResult>()
             .set("answer", 42i64)

@@ -3,8 +3,8 @@
 //! The reference lies outside the project: `NODETOOL_SHARED_DATA` names its folder. Where it is absent, the comparison
 //! is skipped and says so. Differences that are meant stand in `differences.txt`, one per line, as
 //! `type | what | ours | reference | reason`; one that is not there fails, and so does a line that no longer holds.
-//! Not compared: descriptions, and the `required` mark, which the reference also puts on properties that have a
-//! default. An enum's type name is compared where we give one.
+//! Not compared: descriptions, instructions for models, which are defaults of several lines, and the `required` mark,
+//! which the reference also puts on properties that have a default. An enum's type name is compared where we give one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -139,6 +139,9 @@ fn what_differs_is_found() {
     ] {
         assert!(!against(path, value).is_empty(), "{path}");
     }
+    let instruction = json!("Sum it up.\nBe brief.");
+    assert!(is_instruction(&instruction) && !is_instruction(&json!("You are friendly")));
+    assert!(!against("/properties/0/default", instruction).is_empty());
     let mut found = Vec::new();
     let flags = json!({"streaming_input": true, "cacheable": false});
     compare(def, &ours, &flags, &mut found);
@@ -180,6 +183,9 @@ fn compare(def: &NodeDef, theirs: &Value, flags: &Value, found: &mut Vec<String>
             &mut check,
         );
         for key in ["default", "min", "max", "title", "json_schema_extra"] {
+            if key == "default" && is_instruction(&p[key]) && is_instruction(&q[key]) {
+                continue;
+            }
             check(&format!("{property}.{key}"), &p[key], &q[key]);
         }
     }
@@ -212,6 +218,11 @@ fn compare(def: &NodeDef, theirs: &Value, flags: &Value, found: &mut Vec<String>
         );
         check("cacheable", &def.cacheable.into(), &flags["cacheable"]);
     }
+}
+
+/// Whether it tells a model what to do: such texts are written in our own words.
+fn is_instruction(default: &Value) -> bool {
+    default.as_str().is_some_and(|text| text.contains('\n'))
 }
 
 fn check_type(
