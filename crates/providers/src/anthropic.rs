@@ -94,7 +94,8 @@ impl Anthropic {
             let left = until.saturating_duration_since(Instant::now());
             let page = account.json(request, left).await?;
             let page = Page::deserialize(page).map_err(|e| account.nonsense(e))?;
-            models.extend(page.data.into_iter().map(ListedModel::from));
+            let there = page.data.into_iter().filter(|model| !model.is_retired());
+            models.extend(there.map(ListedModel::from));
             match page.last_id {
                 Some(last) if page.has_more && after.as_ref() != Some(&last) => after = Some(last),
                 _ => break,
@@ -117,6 +118,14 @@ struct Model {
     id: String,
     display_name: Option<String>,
     max_input_tokens: Option<u32>,
+    lifecycle: Option<String>,
+}
+
+impl Model {
+    /// Whether it is listed for the record only: requests that name it fail.
+    fn is_retired(&self) -> bool {
+        self.lifecycle.as_deref() == Some("retired")
+    }
 }
 
 impl From<Model> for ListedModel {

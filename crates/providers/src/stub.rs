@@ -17,6 +17,10 @@ use tokio::task::JoinSet;
 
 use crate::{Account, Key, Patience};
 
+pub(crate) mod exchange;
+
+use exchange::Exchange;
+
 /// The key of accounts at the stub.
 pub(crate) const SECRET: &str = "sk-very-secret-0123";
 
@@ -114,6 +118,8 @@ pub(crate) struct Seen {
 struct Inner {
     replies: Mutex<Vec<Reply>>,
     seen: Mutex<Vec<Seen>>,
+    /// The provider of the last account here.
+    provider: Mutex<String>,
     go: Notify,
     gone: Notify,
 }
@@ -190,6 +196,7 @@ impl Stub {
             .no_proxy()
             .build()
             .unwrap();
+        provider.clone_into(&mut self.inner.provider.lock().unwrap());
         let long = Duration::from_secs(120);
         Account {
             provider: provider.to_owned(),
@@ -208,21 +215,39 @@ impl Stub {
 }
 
 async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
-    let line = format!("{} {}", request.method(), request.uri());
+    let (method, path) = (request.method().to_string(), request.uri().to_string());
+    let line = format!("{method} {path}");
     let headers = request.headers().clone();
     let body = axum::body::to_bytes(request.into_body(), 64 << 20).await;
     let text = String::from_utf8(body.unwrap().to_vec()).unwrap();
     inner.seen.lock().unwrap().push(Seen {
         line,
-        headers,
+        headers: headers.clone(),
         body: serde_json::from_str(&text).unwrap_or_default(),
-        text,
+        text: text.clone(),
     });
     let reply = {
         let mut replies = inner.replies.lock().unwrap();
         assert!(!replies.is_empty(), "a request that nobody expected");
         replies.remove(0)
     };
+    if reply.end == End::Well {
+        let kind = reply
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "content-type");
+        let exchange = Exchange {
+            provider: &inner.provider.lock().unwrap(),
+            method: &method,
+            path: &path,
+            headers: &headers,
+            body: text.as_bytes(),
+            status: reply.status,
+            kind: kind.map_or("", |(_, kind)| kind),
+            answer: &reply.pieces.concat(),
+        };
+        exchange.write();
+    }
     if reply.waits {
         inner.go.notified().await;
     }

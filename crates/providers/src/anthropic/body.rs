@@ -294,7 +294,7 @@ fn max_tokens(request: &ChatRequest, thought: Thinking) -> u32 {
     };
     request.max_tokens.unwrap_or(match thought {
         Thinking::Budget(tokens) => default + tokens,
-        Thinking::Adaptive("high") => default + 16_384,
+        Thinking::Adaptive("high" | "xhigh" | "max") => default + 16_384,
         Thinking::Adaptive(_) => default + 8192,
         Thinking::Off => default,
     })

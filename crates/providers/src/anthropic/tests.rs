@@ -1,12 +1,13 @@
 //! The Messages API as a local server speaks it.
 
+use futures_util::{TryStreamExt, stream};
 use nodetool_sdk::models::{
     Answer, ChatEvent, ChatMessage, ChatRequest, ChatStream, ModelError, Role, ToolCall, ToolSpec,
 };
 use serde_json::{Value, json};
 
 use crate::Account;
-use crate::stub::{Reply, Stub};
+use crate::stub::{Reply, Stub, exchange};
 
 mod asked;
 mod broken;
@@ -141,16 +142,18 @@ fn value(json: Value) -> nodetool_sdk::Value {
 async fn body(request: ChatRequest) -> Value {
     let stub = Stub::new([Reply::events(hello())]).await;
     let stream = chat(&account(&stub), request).await.unwrap();
-    Answer::of(stream).await.unwrap();
+    exchange::read(&Answer::of(stream).await.unwrap());
     stub.seen()[0].body.clone()
 }
 
 /// All events of an answer.
 async fn answered(request: ChatRequest, reply: Reply) -> Vec<ChatEvent> {
-    use futures_util::TryStreamExt;
     let stub = Stub::new([reply]).await;
     let stream = chat(&account(&stub), request).await.unwrap();
-    stream.try_collect().await.unwrap()
+    let events: Vec<ChatEvent> = stream.try_collect().await.unwrap();
+    let again = stream::iter(events.clone().into_iter().map(Ok));
+    exchange::read(&Answer::of(Box::pin(again)).await.unwrap());
+    events
 }
 
 /// The refusal of a request that is never sent.

@@ -7,9 +7,10 @@
 //! | `low` | 2048 | one short plan before a tool call |
 //! | `medium` | 8192 | as much as an answer has by default |
 //! | `high` | 16384 | with an answer's 8192 below the 32k that every thinking model may write |
+//! | `xhigh`, `max` | 16384 | no more than `high` where it is a number |
 //!
 //! Models from version 4.6 on measure their thinking themselves and get the word instead of a number (`low` for
-//! `minimal`, which they do not know). Models before 3.7 do not think. A `max_tokens` of the caller covers thinking and
+//! `minimal`, which they do not know; those that do not know `xhigh` or `max` say so). Models before 3.7 do not think. A `max_tokens` of the caller covers thinking and
 //! answer: thinking gets at most three quarters of it, and none when that is less than 1024.
 
 use nodetool_sdk::models::{ChatMessage, ChatRequest, ModelError, Part, Role};
@@ -57,9 +58,11 @@ pub(super) fn thinking(account: &Account, request: &ChatRequest) -> Result<Think
         "low" => (2048, "low"),
         "medium" => (8192, "medium"),
         "high" => (16_384, "high"),
+        "xhigh" => (16_384, "xhigh"),
+        "max" => (16_384, "max"),
         _ => {
             let message = format!(
-                "`reasoning_effort` is `{effort}`; expected none, minimal, low, medium or high"
+                "`reasoning_effort` is `{effort}`; expected none, minimal, low, medium, high, xhigh or max"
             );
             return Err(account.wrong("reasoning_effort", message));
         }

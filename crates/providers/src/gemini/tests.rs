@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use futures_util::TryStreamExt;
+use futures_util::{TryStreamExt, stream};
 use nodetool_sdk::models::{
     Answer, ChatEvent, ChatMessage, ChatRequest, ChatStream, ModelError, Role, ToolCall, ToolSpec,
 };
 use serde_json::{Value, json};
 
 use super::Gemini;
-use crate::stub::{Reply, Stub};
+use crate::stub::{Reply, Stub, exchange};
 use crate::{Account, Provider};
 
 mod asked;
@@ -111,14 +111,17 @@ fn value(json: Value) -> nodetool_sdk::Value {
 async fn body(request: ChatRequest) -> Value {
     let stub = Stub::new([Reply::events(hello())]).await;
     let stream = chat(&account(&stub), request).await.unwrap();
-    Answer::of(stream).await.unwrap();
+    exchange::read(&Answer::of(stream).await.unwrap());
     stub.seen()[0].body.clone()
 }
 
 async fn answered(request: ChatRequest, reply: Reply) -> Vec<ChatEvent> {
     let stub = Stub::new([reply]).await;
     let stream = chat(&account(&stub), request).await.unwrap();
-    stream.try_collect().await.unwrap()
+    let events: Vec<ChatEvent> = stream.try_collect().await.unwrap();
+    let again = stream::iter(events.clone().into_iter().map(Ok));
+    exchange::read(&Answer::of(Box::pin(again)).await.unwrap());
+    events
 }
 
 async fn refused(request: ChatRequest) -> ModelError {

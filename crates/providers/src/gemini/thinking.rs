@@ -7,7 +7,7 @@
 //! | `minimal` | 1024 | `minimal`; `low` for `pro` |
 //! | `low` | 1024 | `low` |
 //! | `medium` | 8192 | `medium`; `high` for `3-pro`, which has two levels |
-//! | `high` | 24576, the most of the smallest model | `high` |
+//! | `high`, `xhigh`, `max` | 24576, the most of the smallest model | `high` |
 //!
 //! The numbers are those Google uses where it offers the words of OpenAI itself. Models before 2.5 do not think.
 
@@ -68,10 +68,10 @@ pub(super) fn thinking(
         "low" => (1024, "low"),
         "medium" if pro && version == Some((3, 0)) => (8192, "high"),
         "medium" => (8192, "medium"),
-        "high" => (24_576, "high"),
+        "high" | "xhigh" | "max" => (24_576, "high"),
         _ => {
             let message = format!(
-                "`reasoning_effort` is `{effort}`; expected none, minimal, low, medium or high"
+                "`reasoning_effort` is `{effort}`; expected none, minimal, low, medium, high, xhigh or max"
             );
             return Err(account.wrong("reasoning_effort", message));
         }

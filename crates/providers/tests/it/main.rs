@@ -1,3 +1,5 @@
 //! Clients of providers against local servers that speak the providers' real wires.
 
+#[path = "../../src/stub/exchange.rs"]
+mod exchange;
 mod openai;

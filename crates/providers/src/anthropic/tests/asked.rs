@@ -257,6 +257,7 @@ async fn models_think_by_the_words_they_understand() {
     for (request, thinking, effort, max_tokens) in [
         (think(MODEL, "minimal", None), budget(1024), None, 9216),
         (think(MODEL, "high", None), budget(16_384), None, 24_576),
+        (think(MODEL, "max", None), budget(16_384), None, 24_576),
         (think(MODEL, "medium", Some(4000)), budget(3000), None, 4000),
         (think(MODEL, "high", Some(1000)), off.clone(), None, 1000),
         (
@@ -264,6 +265,12 @@ async fn models_think_by_the_words_they_understand() {
             adaptive.clone(),
             Some("low"),
             16_384,
+        ),
+        (
+            think("claude-opus-4-7", "xhigh", None),
+            adaptive.clone(),
+            Some("xhigh"),
+            24_576,
         ),
         (
             think("claude-opus-4-7", "high", Some(500)),

@@ -7,13 +7,16 @@ use crate::{ListedModel, ModelKind};
 async fn models_are_listed_page_by_page() {
     let model = |id: &str, name: &str| {
         json!({
-            "type": "model", "id": id, "display_name": name, "created_at": "2025-09-29T00:00:00Z"
+            "type": "model", "id": id, "display_name": name, "created_at": "2025-09-29T00:00:00Z",
+            "lifecycle": "active"
         })
     };
     let mut large = model("claude-c", "");
     large["max_input_tokens"] = json!(200_000);
+    let mut gone = model("claude-0", "Claude 0");
+    gone["lifecycle"] = json!("retired");
     let first = json!({
-        "data": [model("claude-a", "Claude A"), model("claude-b", "Claude B")],
+        "data": [gone, model("claude-a", "Claude A"), model("claude-b", "Claude B")],
         "first_id": "claude-a", "last_id": "claude b&c", "has_more": true
     });
     let last =

@@ -204,6 +204,7 @@ async fn models_think_by_the_words_they_understand() {
         ("gemini-2.5-pro", "none", budget(128)),
         (MODEL, "low", budget(1024)),
         ("gemini-flash-latest", "high", budget(24_576)),
+        ("gemini-3-flash-preview", "xhigh", level("high", true)),
         ("gemini-3-pro-preview", "minimal", level("low", true)),
         ("gemini-3-pro-preview", "medium", level("high", true)),
         ("gemini-3.1-pro-preview", "medium", level("medium", true)),

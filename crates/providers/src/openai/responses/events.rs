@@ -164,10 +164,6 @@ impl Reader for Events {
                 return self.finished(response, finish);
             }
             "response.failed" => return Err(self.failed(&response["error"])),
-            "response.cancelled" => {
-                let message = json!({ "message": "the provider cancelled the response" });
-                return Err(self.failed(&message));
-            }
             // The fields of the error are those of the event, or in an object of their own.
             "error" => {
                 return Err(match event["error"].is_object() {

@@ -87,7 +87,7 @@ impl Client {
     }
 }
 
-fn said(role: &str, content: Vec<Value>) -> Value {
+fn said(role: &str, content: impl Into<Value>) -> Value {
     object([
         ("type", "message".into()),
         ("role", role.into()),
@@ -109,8 +109,8 @@ fn spoken(message: &ChatMessage, is_current: bool, items: &mut Vec<Value>) {
     });
     items.extend(thought);
     if !text.is_empty() {
-        let text = tagged("output_text", "text", text);
-        items.push(said("assistant", vec![text]));
+        // As a list it would have to be an item that the API made itself, with its id.
+        items.push(said("assistant", text));
     }
     items.extend(message.tool_calls.iter().map(|call| {
         object([

@@ -8,7 +8,7 @@ use nodetool_sdk::protocol::Value as Plain;
 use serde_json::{Value, json};
 
 use super::stub::{
-    KEY, Stub, all, answer, begin, delta, events, finish, hello, in_pieces, ok, stream_of, typed,
+    KEY, Stub, all, answer, begin, delta, events, finish, hello, in_pieces, ok, stream_of, whole,
 };
 
 fn plain(value: Value) -> Plain {
@@ -30,7 +30,8 @@ async fn an_answer_is_streamed_with_usage_and_one_finish() {
         delta(json!({"content": "Hel"})),
         delta(json!({"content": "lo"})),
         finish("stop"),
-        json!({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11,
+        json!({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11,
             "prompt_tokens_details": {"cached_tokens": 4}, "cost": 0.5}}),
     ]))
     .await;
@@ -455,7 +456,7 @@ async fn the_answer_of_a_server_that_does_not_stream_is_read_too() {
 #[tokio::test]
 async fn an_answer_that_ends_without_done_is_whole_once_it_is_finished() {
     let text = events(&[delta(json!({"content": "Hi"})), finish("stop")]);
-    let stub = Stub::with(typed("text/event-stream", text)).await;
+    let stub = Stub::with(whole("text/event-stream", text)).await;
     let got = answer(&stub.custom(), hello("m")).await.unwrap();
     assert_eq!(
         (got.text.as_str(), got.finish),

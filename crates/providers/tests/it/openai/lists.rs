@@ -35,7 +35,7 @@ async fn models_of_every_kind_are_told_apart() {
     ];
     let data: Vec<_> = ids
         .iter()
-        .map(|id| json!({"id": id, "object": "model", "owned_by": "openai"}))
+        .map(|id| json!({"id": id, "object": "model", "created": 1, "owned_by": "openai"}))
         .collect();
     let stub = Stub::with(ok(json!({"object": "list", "data": data}))).await;
     let got = models(&stub.provider("openai")).await.unwrap();

@@ -150,7 +150,7 @@ async fn pictures_at_an_address_of_the_server_are_fetched_without_the_key() {
     let stub = Stub::answering([]).await;
     let url = format!("{}/files/a.png?signature=x", stub.address);
     stub.then([
-        Reply::With(ok(json!({"data": [{"url": url}]}))),
+        Reply::With(ok(json!({"created": 1, "data": [{"url": url}]}))),
         Reply::With(typed("image/png", PNG)),
     ]);
     let got = draw(&stub.custom(), cat("m")).await.unwrap();
@@ -167,7 +167,7 @@ async fn pictures_at_an_address_of_the_server_are_fetched_without_the_key() {
         "file:///etc/hosts",
         "x",
     ] {
-        let stub = Stub::with(ok(json!({"data": [{"url": url}]}))).await;
+        let stub = Stub::with(ok(json!({"created": 1, "data": [{"url": url}]}))).await;
         let e = draw(&stub.custom(), cat("m")).await.unwrap_err();
         assert_eq!(e.kind, ModelErrorKind::Protocol, "{url}");
         assert!(

@@ -31,29 +31,41 @@ fn text(delta: &str) -> Value {
         "delta": delta, "logprobs": []})
 }
 
+/// A response in a state, with what is told of it.
+fn response(state: &str, about: Value) -> Value {
+    let mut response = json!({"id": "resp_1", "object": "response", "created_at": 1, "model": "gpt-5", "status": state,
+        "error": null, "incomplete_details": null, "output": [], "parallel_tool_calls": true, "tool_choice": "auto",
+        "tools": []});
+    for (field, value) in about.as_object().unwrap() {
+        response[field] = value.clone();
+    }
+    response
+}
+
 fn completed() -> Value {
-    json!({"type": "response.completed", "response": {"id": "resp_1", "status": "completed", "output": [],
-        "usage": {"input_tokens": 20, "input_tokens_details": {"cached_tokens": 8}, "output_tokens": 12,
-            "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 32}}})
+    let usage = json!({"input_tokens": 20, "input_tokens_details": {"cached_tokens": 8, "cache_write_tokens": 0},
+        "output_tokens": 12, "output_tokens_details": {"reasoning_tokens": 5}, "total_tokens": 32});
+    json!({"type": "response.completed", "response": response("completed", json!({"usage": usage}))})
 }
 
 #[tokio::test]
 async fn reasoning_text_and_calls_are_read_from_typed_events() {
     let stub = Stub::with(stream(&[
-        json!({"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}}),
+        json!({"type": "response.created", "response": response("in_progress", json!({}))}),
         json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "id": "rs_1", "summary": []}}),
-        json!({"type": "response.reasoning_summary_part.added", "item_id": "rs_1", "output_index": 0, "summary_index": 0}),
+        json!({"type": "response.reasoning_summary_part.added", "item_id": "rs_1", "output_index": 0, "summary_index": 0, "part": {"type": "summary_text", "text": ""}}),
         json!({"type": "response.reasoning_summary_text.delta", "item_id": "rs_1", "output_index": 0, "summary_index": 0, "delta": "First"}),
-        json!({"type": "response.reasoning_summary_part.added", "item_id": "rs_1", "output_index": 0, "summary_index": 1}),
+        json!({"type": "response.reasoning_summary_part.added", "item_id": "rs_1", "output_index": 0, "summary_index": 1, "part": {"type": "summary_text", "text": ""}}),
         json!({"type": "response.reasoning_summary_text.delta", "item_id": "rs_1", "output_index": 0, "summary_index": 1, "delta": "Then"}),
         json!({"type": "response.output_item.done", "output_index": 0, "item": {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "sealed"}}),
-        json!({"type": "response.output_item.added", "output_index": 1, "item": {"type": "message", "id": "msg_1", "role": "assistant", "content": []}}),
+        json!({"type": "response.output_item.added", "output_index": 1, "item": {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}}),
         text("Grüß "),
         text("😀"),
         json!({"type": "response.output_item.added", "output_index": 2, "item": {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": ""}}),
         json!({"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 2, "delta": "{\"city\":"}),
         json!({"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 2, "delta": "\"Rome\"}"}),
-        json!({"type": "response.function_call_arguments.done", "item_id": "fc_1", "output_index": 2, "arguments": "{\"city\":\"Rome\"}"}),
+        json!({"type": "response.function_call_arguments.done", "item_id": "fc_1", "output_index": 2, "name": "weather", "arguments": "{\"city\":\"Rome\"}"}),
+        json!({"type": "response.output_item.done", "output_index": 2, "item": {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "weather", "arguments": "{\"city\":\"Rome\"}"}}),
         json!({"type": "response.output_item.done", "output_index": 3, "item": {"type": "function_call", "id": "fc_2", "call_id": "call_2", "name": "time", "arguments": "{}"}}),
         completed(),
     ]))
@@ -167,7 +179,7 @@ async fn the_request_has_items_and_everything_that_was_asked() {
                 {"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERg=="},
             ]},
             {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "sealed"},
-            {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Let me see."}]},
+            {"type": "message", "role": "assistant", "content": "Let me see."},
             {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": "{\"city\":\"Rome\"}"},
             {"type": "function_call_output", "call_id": "call_1", "output": "sunny"},
             {"type": "function_call_output", "call_id": "call_1", "output": [
@@ -193,10 +205,13 @@ async fn the_request_has_items_and_everything_that_was_asked() {
 #[tokio::test]
 async fn answers_that_stop_short_say_why() {
     let incomplete = |reason: &str| {
-        json!({"type": "response.incomplete", "response": {"status": "incomplete",
-            "incomplete_details": {"reason": reason}, "usage": {"input_tokens": 1, "output_tokens": 2}}})
+        let usage = json!({"input_tokens": 1, "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": 2, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 3});
+        let about = json!({"incomplete_details": {"reason": reason}, "usage": usage});
+        json!({"type": "response.incomplete", "response": response("incomplete", about)})
     };
-    let refusal = json!({"type": "response.refusal.delta", "output_index": 0, "delta": "No."});
+    let refusal = json!({"type": "response.refusal.delta", "item_id": "msg_1", "output_index": 0, "content_index": 0,
+        "delta": "No."});
     let cases = [
         (
             vec![text("Hi"), incomplete("max_output_tokens")],
@@ -221,7 +236,10 @@ async fn answers_that_stop_short_say_why() {
 
 #[tokio::test]
 async fn failures_are_told_in_three_ways() {
-    let failed = |code: &str| json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": code, "message": "sorry"}}});
+    let failed = |code: &str| {
+        let about = json!({"error": {"code": code, "message": "sorry"}});
+        json!({"type": "response.failed", "response": response("failed", about)})
+    };
     let cases = [
         (failed("server_error"), ModelErrorKind::Server),
         (
@@ -335,7 +353,7 @@ async fn signatures_of_other_providers_stay_here() {
     answer(&stub.provider("openai"), request).await.unwrap();
     let expected = json!([
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]},
-        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Well"}]},
+        {"type": "message", "role": "assistant", "content": "Well"},
     ]);
     assert_eq!(stub.asked_once().json()["input"], expected);
 }

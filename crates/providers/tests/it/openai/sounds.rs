@@ -128,7 +128,7 @@ async fn a_sound_is_sent_as_a_form_with_a_name_that_says_what_it_is() {
 #[tokio::test]
 async fn newer_models_give_the_short_form_with_tokens() {
     let stub = Stub::with(ok(
-        json!({"text": "Hi", "usage": {"type": "tokens", "input_tokens": 14, "output_tokens": 3}}),
+        json!({"text": "Hi", "usage": {"type": "tokens", "input_tokens": 14, "output_tokens": 3, "total_tokens": 17}}),
     ))
     .await;
     let audio = Media::bytes("audio/mpeg", &b"ID3"[..]);

@@ -20,6 +20,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::exchange::{self, Exchange};
+
 /// The key of all accounts; no message may have it.
 pub(super) const KEY: &str = "sk-secret-0123456789";
 
@@ -65,6 +67,10 @@ impl Asked {
     }
 }
 
+/// All of what an answer says, where it is known before it is sent.
+#[derive(Clone)]
+struct Whole(Bytes);
+
 /// How it answers.
 pub(super) enum Reply {
     /// So.
@@ -77,6 +83,8 @@ pub(super) enum Reply {
 struct Book {
     asked: Arc<Mutex<Vec<Asked>>>,
     replies: Arc<Mutex<VecDeque<Reply>>>,
+    /// The provider of the last account here.
+    provider: Arc<Mutex<String>>,
 }
 
 /// The provider. Its server ends with it.
@@ -91,6 +99,7 @@ impl Stub {
     pub(super) async fn answering(replies: impl IntoIterator<Item = Reply>) -> Self {
         let book = Book {
             asked: Arc::default(),
+            provider: Arc::default(),
             replies: Arc::new(Mutex::new(replies.into_iter().collect())),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -128,6 +137,7 @@ impl Stub {
     }
 
     pub(super) fn account(&self, provider: &str) -> Account {
+        provider.clone_into(&mut self.book.provider.lock().unwrap());
         Account {
             provider: provider.to_owned(),
             key: Some(Key::new(KEY)),
@@ -156,13 +166,29 @@ async fn reply(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 24).await.unwrap();
+    let reply = book.replies.lock().unwrap().pop_front();
+    if let Some(Reply::With(response)) = &reply
+        && let Some(Whole(answer)) = response.extensions().get()
+    {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        let exchange = Exchange {
+            provider: &book.provider.lock().unwrap(),
+            method: parts.method.as_str(),
+            path: &parts.uri.to_string(),
+            headers: &parts.headers,
+            body: &body,
+            status: response.status().as_u16(),
+            kind: kind.map_or("", |kind| kind.to_str().unwrap()),
+            answer,
+        };
+        exchange.write();
+    }
     book.asked.lock().unwrap().push(Asked {
         peer,
         path: parts.uri.path().to_owned(),
         headers: parts.headers,
         body,
     });
-    let reply = book.replies.lock().unwrap().pop_front();
     match reply {
         Some(Reply::With(response)) => response,
         Some(Reply::Never) => std::future::pending().await,
@@ -197,11 +223,9 @@ pub(super) fn impatient() -> Patience {
 }
 
 pub(super) fn status(status: u16, body: Value) -> Response {
-    Response::builder()
-        .status(StatusCode::from_u16(status).unwrap())
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body.to_string()))
-        .unwrap()
+    let mut response = whole("application/json", body.to_string());
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response
 }
 
 pub(super) fn ok(body: Value) -> Response {
@@ -215,6 +239,14 @@ pub(super) fn typed(kind: &str, body: impl Into<Body>) -> Response {
         .unwrap()
 }
 
+/// A body that is sent at once.
+pub(super) fn whole(kind: &str, body: impl Into<Bytes>) -> Response {
+    let body = body.into();
+    let mut response = typed(kind, body.clone());
+    response.extensions_mut().insert(Whole(body));
+    response
+}
+
 /// Chunks as events, without an end.
 pub(super) fn events(chunks: &[Value]) -> String {
     chunks.iter().map(|c| format!("data: {c}\n\n")).collect()
@@ -223,7 +255,7 @@ pub(super) fn events(chunks: &[Value]) -> String {
 /// A stream of chunks that ends as it should.
 pub(super) fn stream_of(chunks: &[Value]) -> Response {
     let text = events(chunks) + "data: [DONE]\n\n";
-    typed("text/event-stream", text)
+    whole("text/event-stream", text)
 }
 
 /// A body that arrives in pieces of 1 to 7 bytes.
@@ -237,7 +269,10 @@ pub(super) fn in_pieces(kind: &str, body: &[u8]) -> Response {
         pieces.push(Ok::<_, Infallible>(Bytes::copy_from_slice(piece)));
         rest = after;
     }
-    typed(kind, Body::from_stream(stream::iter(pieces)))
+    let mut response = typed(kind, Body::from_stream(stream::iter(pieces)));
+    let whole = Whole(Bytes::copy_from_slice(body));
+    response.extensions_mut().insert(whole);
+    response
 }
 
 /// A body that breaks off.
@@ -290,7 +325,9 @@ pub(super) async fn answer(
     provider: &Provider,
     request: ChatRequest,
 ) -> Result<Answer, ModelError> {
-    Answer::of(begin(provider, request).await?).await
+    let answer = Answer::of(begin(provider, request).await?).await?;
+    exchange::read(&answer);
+    Ok(answer)
 }
 
 /// All events of an answer, and how it failed if it did.
@@ -305,5 +342,7 @@ pub(super) async fn all(mut stream: ChatStream) -> (Vec<ChatEvent>, Option<Model
             }
         }
     }
+    let again = stream::iter(events.clone().into_iter().map(Ok));
+    exchange::read(&Answer::of(Box::pin(again)).await.unwrap());
     (events, None)
 }

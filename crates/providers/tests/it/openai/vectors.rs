@@ -25,7 +25,7 @@ async fn vectors_are_in_the_order_of_their_numbers() {
     // 1.0 and -2.0, little-endian.
     let base64 = json!("AACAPwAAAMA=");
     let stub = Stub::with(ok(
-        json!({"object": "list", "data": [item(1, json!([0.5, 0])), item(0, base64)],
+        json!({"object": "list", "model": "m", "data": [item(1, json!([0.5, 0])), item(0, base64)],
         "usage": {"prompt_tokens": 4, "total_tokens": 4}}),
     ))
     .await;
@@ -50,7 +50,8 @@ async fn many_texts_go_in_batches() {
         let data: Vec<Value> = (0..texts)
             .map(|i| item(i, json!([f64::from(i), 1])))
             .collect();
-        Reply::With(ok(json!({"data": data, "usage": {"prompt_tokens": texts}})))
+        Reply::With(ok(json!({"object": "list", "model": "m", "data": data,
+            "usage": {"prompt_tokens": texts, "total_tokens": texts}})))
     };
     let stub = Stub::answering([batch(64), batch(6)]).await;
     let got = embed(&stub.provider("mistral"), &["x"; 70]).await.unwrap();
