@@ -43,6 +43,10 @@ test: ## Run every test: unit, integration, documentation, those of the checks, 
 	python3 -B ci/fuzz_api.py "$(TARGET)"
 # The tools of the server, with the official client of the Model Context Protocol.
 	python3 -B ci/mcp_tools.py "$(TARGET)"
+# The SDKs of OpenAI, as they are.
+	python3 -B ci/sdk.py "$(TARGET)"
+# The clients of model providers, with the providers' own libraries.
+	CARGO="$(CARGO)" python3 -B ci/judges.py "$(TARGET)" $(LOCKED)
 # Dockerfile, compose file and systemd unit, with the commands in them.
 	python3 -B ci/deploy.py "$(TARGET)"
 # The code of the public documents, as it stands there.

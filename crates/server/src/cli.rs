@@ -41,6 +41,7 @@ mod table;
 mod upload;
 mod users;
 mod validate;
+mod workflow_files;
 mod workflows;
 
 pub(crate) use admin::{Event, event};

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::sensitive::Sensitive;
-use crate::services::Recovery;
+use crate::services::{McpServer, Recovery};
 
 mod chat;
 mod flags;
@@ -132,7 +132,18 @@ pub(crate) struct Config {
     pub(crate) llama_cpp_url: String,
     pub(crate) vllm_base_url: String,
     pub(crate) discover_models: bool,
+    pub(crate) chat_stream_default: bool,
     pub(crate) enable_fake_provider: bool,
+    #[serde(default)]
+    pub(crate) mcp_servers: BTreeMap<String, McpServer>,
+    pub(crate) chat_replay_buffer_events: usize,
+    pub(crate) chat_replay_retention_ms: u64,
+    pub(crate) client_tool_seconds: f64,
+    pub(crate) agent_max_turns: u32,
+    pub(crate) agent_max_concurrency: usize,
+    pub(crate) agent_turn_deadline_ms: u64,
+    pub(crate) agent_turn_cost_cap_usd: f64,
+    pub(crate) agent_unpriced_token_ceiling: u64,
     pub(crate) max_concurrent_downloads: usize,
     pub(crate) max_files_per_download: usize,
     pub(crate) download_min_free_bytes: u64,

@@ -13,12 +13,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::config::Mode;
 use crate::extensions::{self, Extension};
+use crate::mcp::{self, Offer};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
-    AssetService, CollectionService, ExampleService, FileService, JobService, MachineService,
-    MetricsService, ModelService, OAuthService, PackageService, PredictionService, SecretsService,
-    SettingsService, Terminals, ThreadService, TriggerService, VersionService, WorkflowService,
-    WorkspaceService,
+    AssetService, ChatService, CollectionService, ExampleService, FileService, JobService,
+    MachineService, MetricsService, ModelService, OAuthService, PackageService, PredictionService,
+    SecretsService, SettingsService, Terminals, ThreadService, ToolService, TriggerService,
+    VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -84,6 +85,7 @@ pub(crate) use extract::BodyLimits;
 pub(crate) use gate::not_admin;
 pub(crate) use metrics::NumbersAccess;
 pub(crate) use nodes::Catalogue;
+pub(crate) use openai::{OpenAiParts, OpenAiState};
 pub(crate) use origins::{Origins, is_local_origin};
 pub(crate) use peer::FORWARDED;
 pub(crate) use rate::Rates;
@@ -111,8 +113,12 @@ pub(crate) struct App {
     pub(crate) api_url: String,
     pub(crate) started: Instant,
     pub(crate) models: ModelService,
+    pub(crate) tools: ToolService,
+    /// What the OpenAI-compatible routes work with.
+    pub(crate) openai: OpenAiState,
     pub(crate) threads: ThreadService,
     pub(crate) collections: CollectionService,
+    pub(crate) chat: ChatService,
     pub(crate) predictions: PredictionService,
     pub(crate) workspaces: WorkspaceService,
     pub(crate) files: FileService,
@@ -155,7 +161,7 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
         front,
         extensions,
     } = extent;
-    let (routes, description) = routes(&families, app.mode, app.own_machine).split_for_parts();
+    let (routes, description) = routes(&families, &app).split_for_parts();
     let mut routes = routes.merge(pages::demo()).merge(approvals::pages());
     if front.docs {
         let document = openapi::document(&description, "NodeTool", env!("CARGO_PKG_VERSION"));
@@ -168,6 +174,10 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
     routes = routes.merge(app.sockets.routes(&families));
     if let Some(terminals) = app.terminals.as_ref().filter(|_| families.terminal_ws) {
         routes = routes.merge(app.sockets.terminal_routes(terminals.clone()));
+    }
+    if families.mcp {
+        let offer = Offer::new(app.tools.clone(), app.workflows.clone());
+        routes = routes.merge(mcp::routes(offer));
     }
     let (front, door) = (Arc::new(front), app.door.clone());
     let entrance = auth::Entrance {
@@ -189,6 +199,7 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
     }
     let routes = routes
         .layer(middleware::from_fn_with_state(entrance, auth::pass))
+        .layer(middleware::from_fn(openai::shape))
         .layer(middleware::from_fn_with_state(door, cors::tell))
         .layer(middleware::map_response(hygiene::complete))
         .layer(middleware::from_fn(requests::track))
@@ -197,15 +208,15 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
 }
 
 /// The routes of each resource, with their descriptions.
-fn routes(families: &Families, mode: Mode, own_machine: bool) -> OpenApiRouter<AppState> {
+fn routes(families: &Families, app: &App) -> OpenApiRouter<AppState> {
     let mut routes = OpenApiRouter::new()
         .merge(system::router())
         .merge(metrics::router());
     if families.default_api {
-        routes = routes.merge(api(mode, own_machine));
+        routes = routes.merge(api(app.mode, app.own_machine));
     }
     if families.openai {
-        routes = routes.merge(openai::router());
+        routes = routes.merge(openai::router(app.openai.clone()));
     }
     if families.deploy_workflows {
         routes = routes

@@ -8,36 +8,87 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::request::Parts;
 use nodetool_protocol::{Map, Value};
-use nodetool_sdk::BoxFuture;
-use nodetool_sdk::tools::Tools;
+use nodetool_sdk::tools::{Tool, Tools};
+use nodetool_store::WorkflowFilter;
 use rmcp::ErrorData;
 use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
-    ToolAnnotations,
+    JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    Tool as Described, ToolAnnotations,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
-use crate::services::Caller;
+use crate::services::{Caller, ToolScope, ToolService, WorkflowService};
 
 /// Where clients find it; the second is an older place.
 const PATHS: [&str; 2] = ["/mcp", "/mcp/mcp"];
+/// Most workflows that are tools of their own.
+const MOST_WORKFLOWS: usize = 500;
 /// How long a session without requests lives.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
-/// What is offered to whom.
-pub(crate) trait Offer: Send + Sync + 'static {
-    /// Tools of a caller.
-    fn tools(&self, caller: &Caller) -> Arc<dyn Tools>;
-    /// Names of the tools a caller is shown.
-    fn names<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Vec<String>>;
+/// Tools of the server that are offered, beside workflows with a tool name. Those that reach the network, files or
+/// scripts are for this server's own agents.
+const OFFERED: [&str; 17] = [
+    "list_workflows",
+    "get_workflow",
+    "run_workflow",
+    "validate_workflow",
+    "list_nodes",
+    "search_nodes",
+    "get_node_info",
+    "list_jobs",
+    "get_job",
+    "get_job_logs",
+    "list_assets",
+    "get_asset",
+    "read_asset",
+    "list_models",
+    "list_collections",
+    "query_collection",
+    "save_text_asset",
+];
+
+/// What is offered to callers.
+#[derive(Clone)]
+pub(crate) struct Offer {
+    tools: ToolService,
+    workflows: WorkflowService,
+}
+
+impl Offer {
+    pub(crate) fn new(tools: ToolService, workflows: WorkflowService) -> Self {
+        Offer { tools, workflows }
+    }
+
+    /// The tools a caller is shown, and what calls them.
+    async fn to(&self, caller: &Caller) -> Result<(Arc<dyn Tools>, Vec<Tool>), ErrorData> {
+        let filter = WorkflowFilter {
+            user_id: Some(caller.user_id.clone()),
+            has_tool_name: true,
+            columns: Some(vec!["tool_name"]),
+            ..WorkflowFilter::default()
+        };
+        let listed = self.workflows.list(filter, MOST_WORKFLOWS, "").await;
+        let listed = listed.map_err(|e| ErrorData::internal_error(e.to_string(), None))?;
+        let workflows = listed.rows.into_iter().filter_map(|row| row.tool_name);
+        let workflows = workflows.map(|name| format!("workflow_{name}"));
+        let names: Vec<String> = OFFERED
+            .map(str::to_owned)
+            .into_iter()
+            .chain(workflows)
+            .collect();
+        let tools = self.tools.of(ToolScope::of(caller.clone()));
+        let found = tools.find(&names).await.into_iter().flatten().collect();
+        Ok((tools, found))
+    }
 }
 
 /// The routes, which have to stand behind the door.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(offer: Arc<dyn Offer>) -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(offer: Offer) -> Router<S> {
     let mut session = SessionConfig::default();
     session.keep_alive = Some(IDLE);
     let mut sessions = LocalSessionManager::default();
@@ -55,7 +106,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(offer: Arc<dyn Offer>) ->
 }
 
 #[derive(Clone)]
-struct Handler(Arc<dyn Offer>);
+struct Handler(Offer);
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
@@ -76,12 +127,11 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let caller = caller(&context)?;
-        let names = self.0.names(&caller).await;
-        let found = self.0.tools(&caller).find(&names).await;
-        let tools = found.into_iter().flatten().map(|tool| {
+        let (_, found) = self.0.to(&caller).await?;
+        let tools = found.into_iter().map(|tool| {
             let schema = object(&tool.spec.parameters);
             let hints = ToolAnnotations::new().read_only(!tool.effects);
-            Tool::new(tool.spec.name, tool.spec.description, schema).with_annotations(hints)
+            Described::new(tool.spec.name, tool.spec.description, schema).with_annotations(hints)
         });
         Ok(ListToolsResult::with_all_items(tools.collect()))
     }
@@ -93,12 +143,8 @@ impl ServerHandler for Handler {
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = caller(&context)?;
         let name = request.name.into_owned();
-        let offered = self.0.names(&caller).await;
-        let tools = self.0.tools(&caller);
-        // A name may be written in more than one way; what counts is what it stands for.
-        let found = tools.find(std::slice::from_ref(&name)).await;
-        let found = found.into_iter().flatten().next();
-        let Some(tool) = found.filter(|tool| offered.contains(&tool.spec.name)) else {
+        let (tools, offered) = self.0.to(&caller).await?;
+        let Some(tool) = offered.iter().find(|tool| tool.spec.name == name) else {
             let message = format!("there is no tool `{}`", name.escape_default());
             return Err(ErrorData::invalid_params(message, None));
         };

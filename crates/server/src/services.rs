@@ -4,6 +4,7 @@ mod accounts;
 mod assets;
 mod auth;
 mod changes;
+mod chat;
 mod closing;
 mod collections;
 pub(crate) mod downloads;
@@ -31,10 +32,12 @@ mod skills;
 mod stats;
 mod terminals;
 mod threads;
+mod tools;
 mod triggers;
 mod versions;
 mod windows;
 pub(crate) mod workflow_body;
+mod workflow_models;
 mod workflows;
 mod workspaces;
 
@@ -48,6 +51,11 @@ pub(crate) use auth::{
     Role, TicketError, UsersError, UsersFile,
 };
 pub(crate) use changes::{Change, Changes, Happened};
+pub(crate) use chat::{
+    AskFault, ChatAsk, ChatError, ChatFeed, ChatFrame, ChatParts, ChatService, ChatSettings,
+    ChatWatch, InferenceAsk, KeptTurns, Manifest, TakenTurns, TitleError, error_frame,
+    permission_mode,
+};
 pub(crate) use closing::explicit_types;
 pub(crate) use collections::{
     ChangeCollection, Collection, CollectionError, CollectionService, Found,
@@ -58,6 +66,7 @@ pub(crate) use examples::{Example, ExampleError, ExampleService};
 pub(crate) use feeds::{Begin, Feed, Feeds, Frame, Kept, LogLine, Shelving, Subject, Taken, Watch};
 pub(crate) use files::FileService;
 pub(crate) use folders::{Entry, FolderError};
+pub(in crate::services) use jobs::user_workspace;
 pub(crate) use jobs::{
     ActiveJob, Approval, Followed, InputError, JobService, JobServiceParts, LINK_SECONDS,
     LINK_SECONDS_MOST, Limits, LinkError, Question, Recovery, ResumeError, RetryError, RunError,
@@ -66,11 +75,11 @@ pub(crate) use jobs::{
 pub(crate) use logins::{FailedLogins, network_of, now_seconds};
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
 pub(crate) use metrics::{Counted, MetricsError, MetricsService, metrics};
-pub(crate) use models::{Keys, Ledger, ModelParts, ModelService, ModelSettings};
+pub(crate) use models::{Keys, Ledger, ModelParts, ModelService, ModelSettings, of_kind};
 pub(crate) use oauth::{
     OAuthError, OAuthProvider, OAuthService, OAuthSettings, SignInError, SignInReturn,
 };
-pub(crate) use outbox::{ListJobs, TimeText};
+pub(crate) use outbox::{ListJobs, TimeText, time_text};
 pub(crate) use packages::{BUILT_IN, PackageService};
 pub(crate) use predictions::{Calls, NewPrediction, PredictionError, PredictionService};
 pub(crate) use providers::PROVIDERS;
@@ -89,13 +98,21 @@ pub(crate) use stats::{Sample, Sampler};
 pub(crate) use terminals::{
     Terminal, TerminalError, TerminalSettings, Terminals, is_passed_to_shells, resize_terminal,
 };
-pub(crate) use threads::{NewMessage, Slice, ThreadError, ThreadService};
+pub(crate) use threads::{
+    NewMessage, Slice, ThreadError, ThreadService, ThreadsOf, base64_bytes, fetch, keep_media,
+    mime_of, record, spoken, to_row,
+};
+pub(crate) use tools::{
+    Human, HumanQuestion, McpServer, McpServers, SearchPlaces, Shelf, ToolScope, ToolService,
+    ToolServiceParts, WeakTools,
+};
 pub(crate) use triggers::{
     Accepted, Saves, TriggerError, TriggerFault, TriggerJob, TriggerService, TriggerServiceParts,
     WebhookRequest, saves,
 };
 pub(crate) use versions::{Autosave, AutosaveSettings, SaveType, VersionError, VersionService};
 pub(crate) use windows::{Standing, Windows};
+pub(crate) use workflow_models::{WORKFLOW_FAILED, WORKFLOW_PREFIX, WorkflowFile, WorkflowModels};
 pub(crate) use workflows::{
     Loaded, SaveWorkflow, WorkflowError, WorkflowService, read_graph, to_json,
 };

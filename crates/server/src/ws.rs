@@ -20,10 +20,11 @@ use tokio_util::task::TaskTracker;
 use crate::http::{Door, NotAdmitted};
 use crate::listener::ClientAddr;
 use crate::services::downloads::DownloadService;
-use crate::services::{Changes, JobService, Sampler, WorkflowService};
+use crate::services::{Changes, ChatService, JobService, Sampler, WorkflowService};
 use crate::surfaces::Families;
 use users::Users;
 
+mod chat;
 mod command;
 mod connection;
 mod downloads;
@@ -50,6 +51,8 @@ enum Profile {
     Ws,
     /// `/predict`: jobs, without news.
     Jobs,
+    /// `/chat`: chats, without news; a message needs no command.
+    Chat,
     /// `/updates`: news only.
     Updates,
     /// `/hf/download`: downloads of models only.
@@ -58,7 +61,7 @@ enum Profile {
 
 impl Profile {
     fn has_news(self) -> bool {
-        self != Profile::Jobs
+        !matches!(self, Profile::Jobs | Profile::Chat)
     }
 }
 
@@ -111,6 +114,7 @@ impl From<NotAdmitted> for Close {
 /// What the sockets are made of.
 pub(crate) struct SocketParts {
     pub(crate) jobs: JobService,
+    pub(crate) chat: ChatService,
     pub(crate) workflows: WorkflowService,
     pub(crate) changes: Changes,
     pub(crate) registry: Arc<Registry>,
@@ -189,13 +193,16 @@ impl Sockets {
     ) -> Router<S> {
         let everything = any(|s, f, h, u, w| open(Profile::Ws, s, f, h, u, w));
         let jobs = any(|s, f, h, u, w| open(Profile::Jobs, s, f, h, u, w));
+        let chat = any(|s, f, h, u, w| open(Profile::Chat, s, f, h, u, w));
         let updates = any(|s, f, h, u, w| open(Profile::Updates, s, f, h, u, w));
         let mut routes = Router::new();
         if families.main_ws {
             routes = routes
                 .route("/ws", everything)
                 .route("/predict", jobs.clone())
-                .route("/ws/predict", jobs);
+                .route("/ws/predict", jobs)
+                .route("/chat", chat.clone())
+                .route("/ws/chat", chat);
         }
         if families.updates_ws {
             routes = routes

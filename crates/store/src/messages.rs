@@ -19,7 +19,8 @@ macro_rules! columns {
     () => {
         "id, user_id, thread_id, created_at, role, name, content, tool_call_id, tool_calls, workflow_id, graph, \
          tools, collections, input_files, output_files, provider, model, cost, agent_mode, help_mode, \
-         agent_execution_id, execution_event_type, workflow_target"
+         agent_execution_id, execution_event_type, workflow_target, workflow_message_input_name, \
+         workflow_messages_input_name"
     };
 }
 
@@ -27,7 +28,7 @@ const INSERT: &str = concat!(
     "INSERT INTO nodetool_messages (",
     columns!(),
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-     $22, $23) ON CONFLICT (id) DO NOTHING RETURNING id"
+     $22, $23, $24, $25) ON CONFLICT (id) DO NOTHING RETURNING id"
 );
 
 const SELECT: &str = concat!(
@@ -98,6 +99,10 @@ pub struct MessageRow {
     pub execution_event_type: Option<String>,
     /// `workflow` when a workflow shall answer it.
     pub workflow_target: Option<String>,
+    /// Input of that workflow that takes this message.
+    pub workflow_message_input_name: Option<String>,
+    /// Input of that workflow that takes the conversation.
+    pub workflow_messages_input_name: Option<String>,
 }
 
 impl MessageRow {
@@ -118,6 +123,8 @@ impl MessageRow {
             &self.agent_execution_id,
             &self.execution_event_type,
             &self.workflow_target,
+            &self.workflow_message_input_name,
+            &self.workflow_messages_input_name,
         ];
         let optional = optional
             .iter()
@@ -156,6 +163,8 @@ impl MessageRow {
             agent_execution_id: row.get(20)?,
             execution_event_type: row.get(21)?,
             workflow_target: row.get(22)?,
+            workflow_message_input_name: row.get(23)?,
+            workflow_messages_input_name: row.get(24)?,
         })
     }
 }
@@ -181,6 +190,47 @@ impl Store {
             insert(db, &row)
         })
         .await
+    }
+
+    /// Stores messages in a thread of their owner, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the owner of one has no such thread, [`StoreError::AlreadyExists`] when an id is
+    /// taken.
+    pub async fn insert_messages(&self, rows: Vec<MessageRow>) -> Result<(), StoreError> {
+        for row in &rows {
+            check_id("id", &row.id)?;
+            check_id("thread_id", &row.thread_id)?;
+        }
+        let bytes = rows.iter().map(MessageRow::text_bytes).sum();
+        self.write(KIND, bytes, move |db| {
+            rows.iter().try_for_each(|row| {
+                threads::require(db, &row.user_id, &row.thread_id)?;
+                insert(db, row)
+            })
+        })
+        .await
+    }
+
+    /// The newest messages of a user's thread, oldest of them first: at most so many, as many as fit into a page, and
+    /// none that only tells how an agent got on.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn recent_messages(
+        &self,
+        user_id: &str,
+        thread_id: &str,
+        most: usize,
+    ) -> Result<Vec<MessageRow>, StoreError> {
+        let mut filter = Filter::default();
+        filter.equals("user_id = ?", Some(user_id));
+        filter.equals("thread_id = ?", Some(thread_id));
+        filter.add("role <> 'agent_execution'", []);
+        let newest = move |db: &Connection| LISTING.page(db, filter, First::Newest, most, None);
+        let mut rows = self.read(newest).await?.rows;
+        rows.reverse();
+        Ok(rows)
     }
 
     /// Reads one message of a user.
@@ -259,6 +309,8 @@ fn insert(db: &Connection, row: &MessageRow) -> Result<(), StoreError> {
         &row.agent_execution_id,
         &row.execution_event_type,
         &row.workflow_target,
+        &row.workflow_message_input_name,
+        &row.workflow_messages_input_name,
     ];
     first_value::<String>(db, "insert a message", INSERT, values)?
         .map(|_| ())

@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260601_000502_create_api_keys",
     "20260601_000503_create_oauth_credentials",
     "20260601_000510_create_collections",
+    "20260601_000610_add_message_inputs",
 ];
 
 /// Length of `YYYYMMDD_HHMMSS`.

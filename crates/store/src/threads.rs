@@ -21,6 +21,8 @@ const INSERT: &str = "INSERT INTO nodetool_threads (id, user_id, title, created_
 const SELECT: &str = "SELECT id, user_id, title, created_at, updated_at FROM nodetool_threads \
      WHERE id = $1 AND user_id = $2";
 
+const OWNER: &str = "SELECT user_id FROM nodetool_threads WHERE id = $1";
+
 const RENAME: &str = "UPDATE nodetool_threads SET title = $3, updated_at = $4 \
      WHERE id = $1 AND user_id = $2 RETURNING id, user_id, title, created_at, updated_at";
 
@@ -118,6 +120,16 @@ impl Store {
             )
         })
         .await
+    }
+
+    /// Whose thread an id is, if there is one.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn thread_owner(&self, id: &str) -> Result<Option<String>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |db| first_value::<String>(db, "find the owner of a thread", OWNER, &[&id]))
+            .await
     }
 
     /// One page of a user's threads, oldest first or newest first.

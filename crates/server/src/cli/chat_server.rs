@@ -1,14 +1,21 @@
 //! `nodetool chat-server`.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+
 use super::serve::{Entries, reload, stop_signal};
+use super::workflow_files::WorkflowFiles;
 use crate::config::{Config, Environment, Overrides};
-use crate::http::{self, Door, Origins};
+use crate::http::{self, Door, OpenAiParts, OpenAiState, Origins};
 use crate::listener::{self, Limits};
-use crate::services::{Accounts, FailedLogins};
+use crate::node_services::NodeServices;
+use crate::services::{
+    Accounts, FailedLogins, Keys, Ledger, ModelParts, ModelService, WorkflowFile, WorkflowModels,
+};
 use crate::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
@@ -18,6 +25,8 @@ const PORT: u16 = 8080;
 /// Start a server of the OpenAI-compatible routes and nothing else
 #[derive(Debug, clap::Args)]
 pub(super) struct ChatServer {
+    #[command(flatten)]
+    workflows: WorkflowFiles,
     #[command(flatten)]
     settings: Overrides,
 }
@@ -30,18 +39,52 @@ impl ChatServer {
         self.settings
             .audit_log
             .get_or_insert_with(|| "off".to_owned());
-        let config = Config::load(self.settings)?;
+        let mut config = Config::load(self.settings)?;
+        config.secrets = super::environment::secrets();
+        let files = self.workflows.read()?;
         let runtime = super::runtime()?;
         let entries = runtime.block_on(Entries::of(&config))?;
         let telemetry = telemetry::start(&config, runtime.handle())?;
-        let result = runtime.block_on(serve(config, entries, started));
+        let result = runtime.block_on(serve(config, entries, started, files));
         telemetry.finish();
         runtime.shutdown_timeout(Duration::from_secs(1));
         result.map(|()| ExitCode::SUCCESS)
     }
 }
 
-async fn serve(config: Config, entries: Entries, started: Instant) -> anyhow::Result<()> {
+/// What the routes work with: keys of the environment, and workflow files that run in this process. The folder holds what
+/// their nodes make.
+fn chat(config: &Config, files: Vec<WorkflowFile>, folder: &Path) -> anyhow::Result<OpenAiState> {
+    let models = ModelService::new(ModelParts {
+        settings: config.model_settings()?,
+        keys: Keys::Given(Arc::new(config.secrets.clone())),
+        chosen: None,
+        ledger: Ledger::default(),
+    });
+    let models = models.context("cannot set up the client of model providers")?;
+    let node_services = NodeServices {
+        program: std::env::current_exe()?,
+        assets: folder.to_owned(),
+        allow_hosts: config.allow_hosts.clone(),
+    };
+    let workflows = WorkflowModels::files(node_services.build()?, models.clone(), files)?;
+    Ok(OpenAiState::new(OpenAiParts {
+        models,
+        workflows,
+        body_limit: config.graph_limit,
+        stream_by_default: config.chat_stream_default,
+    }))
+}
+
+async fn serve(
+    config: Config,
+    entries: Entries,
+    started: Instant,
+    files: Vec<WorkflowFile>,
+) -> anyhow::Result<()> {
+    // Gone with this function.
+    let folder = tempfile::tempdir().context("cannot make a folder for what workflows make")?;
+    let chat = chat(&config, files, folder.path())?;
     let asked_to_stop = stop_signal()?;
     let Entries {
         places,
@@ -71,7 +114,7 @@ async fn serve(config: Config, entries: Entries, started: Instant) -> anyhow::Re
         shown.join(" and "),
         started.elapsed().as_secs_f64() * 1000.0
     );
-    let surface = http::chat_surface(door, !config.disable_docs);
+    let surface = http::chat_surface(door, chat, !config.disable_docs);
     listener::serve(ports, surface, Limits::of(&config), proxies, async {
         asked_to_stop.await;
         tracing::info!("stopping: no new requests");

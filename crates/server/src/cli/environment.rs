@@ -5,6 +5,15 @@ use std::collections::BTreeMap;
 use crate::sensitive::Sensitive;
 use crate::services::in_environment;
 
+/// The value of a variable that the settings name.
+pub(super) fn variable(name: &str) -> Option<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the settings name variables for other programs' tokens, read once before anything runs"
+    )]
+    std::env::var(name).ok()
+}
+
 /// The registered secrets that the environment has a value for.
 pub(super) fn secrets() -> BTreeMap<String, Sensitive> {
     #[expect(

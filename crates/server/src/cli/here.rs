@@ -16,7 +16,7 @@ use crate::http::Extent;
 use crate::listener::{self, Limits, Port, Proxies};
 use crate::services::Ledger;
 use crate::services::downloads::DownloadService;
-use crate::services::{JobService, TriggerService};
+use crate::services::{ChatService, JobService, TriggerService};
 use crate::surfaces::Families;
 use crate::ws::Sockets;
 
@@ -30,6 +30,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// A server in this process.
 pub(super) struct Here {
     jobs: JobService,
+    chat: ChatService,
     triggers: TriggerService,
     sockets: Sockets,
     downloads: DownloadService,
@@ -88,6 +89,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
     let House {
         router,
         jobs,
+        chat,
         triggers,
         sockets,
         assets: _,
@@ -95,7 +97,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         downloads,
         oauth: _,
         ledger,
-    } = house::house(&config, &store, Instant::now(), extent)?;
+    } = house::house(&config, &store, Instant::now(), extent, Vec::new())?;
     let (port, address) = Port::inside().await?;
     let (stop, stopped) = oneshot::channel::<()>();
     let server = listener::serve(
@@ -112,6 +114,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
     serving.spawn(server);
     let here = Here {
         jobs,
+        chat,
         triggers,
         sockets,
         downloads,
@@ -132,6 +135,7 @@ impl Here {
         self.sockets.close_all();
         self.triggers.shut_down().await;
         self.downloads.shut_down(GRACE).await;
+        self.chat.shut_down(GRACE).await;
         self.jobs.shut_down(GRACE).await;
         self.sockets.closed(GRACE).await;
         if tokio::time::timeout(GRACE, self.serving.join_next())

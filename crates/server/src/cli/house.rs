@@ -10,18 +10,21 @@ use super::storage;
 use crate::config::{Config, Environment, Mode};
 use crate::extensions::{self, Extension, ExtensionAuth};
 use crate::http::{
-    self, App, BodyLimits, Catalogue, Door, Extent, Front, NumbersAccess, Origins, Rates, Surface,
+    self, App, BodyLimits, Catalogue, Door, Extent, Front, NumbersAccess, OpenAiParts, OpenAiState,
+    Origins, Rates, Surface,
 };
 use crate::node_services::{self, NodeServices};
 use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
-    Accounts, AssetService, AutosaveSettings, Caller, Changes, CollectionService, ExampleService,
-    FailedLogins, Feeds, FileService, JobService, JobServiceParts, Kept, Keys, Ledger, Limits,
-    MachineFolders, MachineService, MetricsService, ModelParts, ModelService, ModelsOf,
-    OAuthService, OAuthSettings, PackageService, PredictionService, Safe, SecretsParts,
-    SecretsService, SettingsService, Shelving, Site, TerminalSettings, Terminals, ThreadService,
-    TriggerService, TriggerServiceParts, VersionService, Windows, WorkflowService, WorkspaceRules,
-    WorkspaceService, is_passed_to_shells, saves,
+    Accounts, AssetService, AutosaveSettings, Caller, Changes, ChatParts, ChatService,
+    CollectionService, ExampleService, FailedLogins, Feeds, FileService, JobService,
+    JobServiceParts, Kept, Keys, Ledger, Limits, MachineFolders, MachineService, McpServers,
+    MetricsService, ModelParts, ModelService, ModelsOf, OAuthService, OAuthSettings,
+    PackageService, PredictionService, Safe, SearchPlaces, SecretsParts, SecretsService,
+    SettingsService, Shelf, Shelving, Site, TerminalSettings, Terminals, ThreadService,
+    ToolService, ToolServiceParts, TriggerService, TriggerServiceParts, VersionService, Windows,
+    WorkflowFile, WorkflowModels, WorkflowService, WorkspaceRules, WorkspaceService,
+    is_passed_to_shells, saves,
 };
 use crate::ws::{SocketParts, Sockets};
 
@@ -55,6 +58,7 @@ pub(super) fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result
 pub(super) struct House {
     pub(super) router: Surface,
     pub(super) jobs: JobService,
+    pub(super) chat: ChatService,
     pub(super) triggers: TriggerService,
     pub(super) sockets: Sockets,
     pub(super) assets: AssetService,
@@ -70,6 +74,7 @@ pub(super) fn house(
     store: &Store,
     started: Instant,
     extent: Extent,
+    files: Vec<WorkflowFile>,
 ) -> anyhow::Result<House> {
     let changes = Changes::default();
     let assets = AssetService::over(
@@ -137,11 +142,14 @@ pub(super) fn house(
     })
     .context("cannot set up the client of model providers")?;
     let node_services = node_services.build()?;
+    let (http, scripts) = (node_services.http.clone(), node_services.scripts.clone());
     let of_user = models.clone();
     let models_of: ModelsOf = Arc::new(move |caller: &Caller| of_user.of(caller));
     let collections = CollectionService::new(store.clone(), workflows.clone(), models_of);
+    let threads = ThreadService::new(store.clone(), changes.clone());
     let jobs = JobService::new(JobServiceParts {
         models: models.clone(),
+        threads: threads.clone(),
         store: store.clone(),
         workflows: workflows.clone(),
         services: node_services,
@@ -165,6 +173,35 @@ pub(super) fn house(
             awaited: config.max_concurrent_runs,
         },
         recovery: config.recovery,
+    });
+    let programs = config.own_machine();
+    let servers = McpServers::new(&config.mcp_servers, programs, super::environment::variable);
+    let tools = ToolService::new(ToolServiceParts {
+        registry: registry.clone(),
+        workflows: workflows.clone(),
+        jobs: jobs.clone(),
+        assets: assets.clone(),
+        secrets: secrets.clone(),
+        settings: settings.clone(),
+        http,
+        scripts,
+        shelves: Some(Arc::new(Shelf {
+            models: models.clone(),
+            collections: collections.clone(),
+        })),
+        mcp: servers.map_err(anyhow::Error::msg)?,
+        search: SearchPlaces::default(),
+    });
+    jobs.offer_tools(&tools);
+    let chat = ChatService::new(ChatParts {
+        threads: threads.clone(),
+        models: models.clone(),
+        jobs: jobs.clone(),
+        workflows: workflows.clone(),
+        assets: assets.clone(),
+        tools: tools.clone(),
+        collections: collections.clone(),
+        settings: config.chat_settings()?,
     });
     let autosave = AutosaveSettings {
         min_interval: Duration::from_secs(config.autosave_min_interval_seconds.into()),
@@ -200,6 +237,7 @@ pub(super) fn house(
             .unwrap_or(!config.auth_provider.enforced()),
         door: door.clone(),
         jobs: jobs.clone(),
+        chat: chat.clone(),
         workflows: workflows.clone(),
         changes: changes.clone(),
         registry: registry.clone(),
@@ -221,8 +259,15 @@ pub(super) fn house(
         MachineFolders::of(config.home.as_deref(), skills),
         settings.clone(),
     );
+    let openai = OpenAiState::new(OpenAiParts {
+        models: models.clone(),
+        workflows: WorkflowModels::saved(workflows.clone(), jobs.clone(), files)?,
+        body_limit: config.graph_limit,
+        stream_by_default: config.chat_stream_default,
+    });
     let app = App {
         mode: config.mode,
+        openai,
         own_machine: config.own_machine(),
         door: door.clone(),
         oauth: oauth.clone(),
@@ -233,8 +278,10 @@ pub(super) fn house(
             token: config.metrics_token.clone(),
         },
         models,
+        tools,
         collections,
-        threads: ThreadService::new(store.clone(), changes.clone()),
+        threads,
+        chat: chat.clone(),
         predictions: PredictionService::new(store.clone()),
         workspaces: WorkspaceService::new(store.clone(), workflows.clone(), changes.clone(), rules),
         files: FileService::new(config.file_roots.clone(), config.upload_limit),
@@ -266,6 +313,7 @@ pub(super) fn house(
     Ok(House {
         router: http::surface(Arc::new(app), extent),
         jobs,
+        chat,
         triggers,
         sockets,
         assets,

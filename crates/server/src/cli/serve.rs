@@ -10,11 +10,12 @@ use tokio::task::JoinSet;
 
 use super::folder;
 use super::house::{House, front, house};
+use super::workflow_files::WorkflowFiles;
 use crate::config::{Config, Environment, Mode, Overrides, private_folder};
 use crate::extensions::Extension;
 use crate::http::Extent;
 use crate::listener::{self, Limits, Places, Port, Proxies, Tls};
-use crate::services::{Recovery, Retention, retention};
+use crate::services::{Recovery, Retention, WorkflowFile, retention};
 use crate::surfaces::{self, Choices, Families};
 use crate::telemetry;
 
@@ -36,6 +37,8 @@ pub(super) struct Worker {
     #[command(flatten)]
     choices: Choices,
     #[command(flatten)]
+    workflows: WorkflowFiles,
+    #[command(flatten)]
     settings: Overrides,
 }
 
@@ -44,7 +47,12 @@ impl Serve {
         if self.production {
             self.settings.mode.get_or_insert(Mode::Private);
         }
-        main(Config::load(self.settings)?, &self.choices, extensions)
+        main(
+            Config::load(self.settings)?,
+            &self.choices,
+            extensions,
+            Vec::new(),
+        )
     }
 }
 
@@ -59,7 +67,7 @@ impl Worker {
             tokenless: true,
             ..Config::load(self.settings)?
         };
-        main(config, &self.choices, extensions)
+        main(config, &self.choices, extensions, self.workflows.read()?)
     }
 }
 
@@ -67,6 +75,7 @@ fn main(
     mut config: Config,
     choices: &Choices,
     extensions: Vec<Extension>,
+    files: Vec<WorkflowFile>,
 ) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     config.secrets = super::environment::secrets();
@@ -81,7 +90,7 @@ fn main(
     };
     let entries = runtime.block_on(Entries::of(&config))?;
     let telemetry = telemetry::start(&config, runtime.handle())?;
-    let result = runtime.block_on(serve(config, extent, entries, started));
+    let result = runtime.block_on(serve(config, extent, entries, started, files));
     telemetry.finish();
     runtime.shutdown_timeout(Duration::from_secs(1));
     result.map(|()| ExitCode::SUCCESS)
@@ -109,6 +118,7 @@ async fn serve(
     extent: Extent,
     entries: Entries,
     started: Instant,
+    files: Vec<WorkflowFile>,
 ) -> anyhow::Result<()> {
     let asked_to_stop = stop_signal().context("cannot listen for signals")?;
     let Entries {
@@ -127,6 +137,7 @@ async fn serve(
     let House {
         router,
         jobs,
+        chat,
         triggers,
         sockets,
         assets,
@@ -134,7 +145,7 @@ async fn serve(
         downloads,
         oauth,
         ledger,
-    } = house(&config, &store, started, extent)?;
+    } = house(&config, &store, started, extent, files)?;
     assets.check().await.map_err(anyhow::Error::msg)?;
     let left = jobs.recover(config.recovery).await?;
     if left > 0 {
@@ -218,6 +229,7 @@ async fn serve(
             // Fails only if the server has gone, and then the other branch ends this.
             let _ = stopping.wait_for(Option::is_some).await;
             triggers.shut_down().await;
+            chat.shut_down(grace).await;
             jobs.shut_down(grace).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
         } => tracing::warn!("some connections did not end in time; they are cut"),
@@ -226,6 +238,9 @@ async fn serve(
     downloads.shut_down(Duration::from_secs(3)).await;
     sockets.closed(Duration::from_secs(3)).await;
     // Runs whose client has gone hold no connection; what is left of the time is theirs, too.
+    let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
+    // Before the jobs: a turn may wait for one.
+    chat.shut_down(grace.saturating_sub(waited)).await;
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
     ledger.closed().await;

@@ -1,12 +1,14 @@
 //! Settings about providers of models and conversations with them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use nodetool_sdk::agent::Budgets;
 use serde::Serialize;
 
 use super::{Config, Environment};
-use crate::services::ModelSettings;
+use crate::services::{ChatSettings, KeptTurns, ModelSettings};
 
 /// Longest id of a provider.
 const MAX_ID: usize = 64;
@@ -47,13 +49,81 @@ pub(crate) struct ChatArgs {
     #[arg(long, env = "NODETOOL_DISCOVER_MODELS", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) discover_models: Option<bool>,
+    /// Have chat completions stream when a request does not say whether to
+    #[arg(long, env = "NODETOOL_CHAT_STREAM_DEFAULT", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chat_stream_default: Option<bool>,
     /// Have the provider `fake`, whose answers are always the same; never in production
     #[arg(long, env = "NODETOOL_ENABLE_FAKE_PROVIDER", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) enable_fake_provider: Option<bool>,
+    /// Messages of each thread kept for clients that reconnect
+    #[arg(long, value_name = "COUNT", env = "NODETOOL_CHAT_REPLAY_BUFFER_EVENTS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chat_replay_buffer_events: Option<usize>,
+    /// Milliseconds they are kept after the thread's last turn
+    #[arg(long, value_name = "MS", env = "NODETOOL_CHAT_REPLAY_RETENTION_MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chat_replay_retention_ms: Option<u64>,
+    /// Seconds a client has for one of its own tools
+    #[arg(long, value_name = "SECONDS", env = "NODETOOL_CLIENT_TOOL_SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) client_tool_seconds: Option<f64>,
+    /// Requests of an agent's step to its model
+    #[arg(long, value_name = "COUNT", env = "NODETOOL_AGENT_MAX_TURNS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_max_turns: Option<u32>,
+    /// Tools of an agent at work at the same time
+    #[arg(long, value_name = "COUNT", env = "NODETOOL_AGENT_MAX_CONCURRENCY")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_max_concurrency: Option<usize>,
+    /// Milliseconds an agent may work; 0 is no limit
+    #[arg(long, value_name = "MS", env = "NODETOOL_AGENT_TURN_DEADLINE_MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_turn_deadline_ms: Option<u64>,
+    /// US dollars an agent may cost, where providers say so; 0 is no limit
+    #[arg(long, value_name = "USD", env = "NODETOOL_AGENT_TURN_COST_CAP_USD")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_turn_cost_cap_usd: Option<f64>,
+    /// Tokens an agent may read and write; 0 is no limit
+    #[arg(
+        long,
+        value_name = "TOKENS",
+        env = "NODETOOL_AGENT_UNPRICED_TOKEN_CEILING"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agent_unpriced_token_ceiling: Option<u64>,
 }
 
 impl Config {
+    /// What the service of chats needs.
+    pub(crate) fn chat_settings(&self) -> anyhow::Result<ChatSettings> {
+        let client_tool = Duration::try_from_secs_f64(self.client_tool_seconds)
+            .context("client_tool_seconds: expected a number of seconds")?;
+        if !(self.agent_turn_cost_cap_usd >= 0.0 && self.agent_turn_cost_cap_usd.is_finite()) {
+            bail!("agent_turn_cost_cap_usd: expected an amount of dollars, or 0");
+        }
+        Ok(ChatSettings {
+            kept: KeptTurns {
+                frames: self.chat_replay_buffer_events.max(1),
+                after_end: Duration::from_millis(self.chat_replay_retention_ms),
+                ..KeptTurns::default()
+            },
+            client_tool,
+            workspace: self.workspace(),
+            agent: Budgets {
+                turns: self.agent_max_turns.max(1),
+                tokens: Some(self.agent_unpriced_token_ceiling).filter(|n| *n > 0),
+                cost_usd: Some(self.agent_turn_cost_cap_usd).filter(|usd| *usd > 0.0),
+                seconds: Some(self.agent_turn_deadline_ms)
+                    .filter(|ms| *ms > 0)
+                    .map(|ms| Duration::from_millis(ms).as_secs_f64()),
+                parallel: self.agent_max_concurrency.max(1),
+                ..Budgets::default()
+            },
+        })
+    }
+
     /// What the service of models needs.
     pub(crate) fn model_settings(&self) -> anyhow::Result<ModelSettings> {
         let mut addresses = BTreeMap::new();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -17,13 +16,14 @@ use utoipa_axum::router::OpenApiRouter;
 use super::auth::{Door, NotAdmitted, bearer};
 use super::rate::address_of;
 use super::{
-    ApiError, Surface, cors, hygiene, json_response, openai, openapi, pages, requests, system,
+    ApiError, OpenAiState, Surface, cors, hygiene, json_response, openai, openapi, pages, requests,
+    system,
 };
 
 /// The routes of a chat server.
-pub(crate) fn chat_surface(door: Arc<Door>, docs: bool) -> Surface {
+pub(crate) fn chat_surface(door: Arc<Door>, chat: OpenAiState, docs: bool) -> Surface {
     let (chat, description) = OpenApiRouter::new()
-        .merge(openai::router())
+        .merge(openai::router(chat))
         .split_for_parts();
     let chat = chat.layer(middleware::from_fn_with_state(door.clone(), pass));
     let health = json!({ "status": "healthy" }).to_string();
@@ -46,6 +46,7 @@ pub(crate) fn chat_surface(door: Arc<Door>, docs: bool) -> Surface {
         .fallback(|| async { ApiError::not_found("Not Found") })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(door.clone(), own_pages_only))
+        .layer(middleware::from_fn(openai::shape))
         .layer(middleware::from_fn_with_state(door, cors::tell))
         .layer(middleware::map_response(hygiene::complete))
         .layer(middleware::from_fn(requests::track));
@@ -83,7 +84,5 @@ async fn pass(State(door): State<Arc<Door>>, mut request: Request, next: Next) -
         NotAdmitted::Unavailable => "Authentication provider is configured but unavailable.",
     };
     tracing::info!(target: "audit", event = "request.refused", http.status = 401, reason = detail);
-    let mut response = openai::refusal(StatusCode::UNAUTHORIZED, detail, "invalid_api_key");
-    response.headers_mut().remove(header::WWW_AUTHENTICATE);
-    response
+    openai::OpenAiError::unauthorized(detail).into_response()
 }

@@ -150,6 +150,18 @@ impl ApiError {
         &self.detail
     }
 
+    /// What is wrong with the fields of the request, as one sentence; empty where nothing is said of fields.
+    pub(crate) fn faults(&self) -> String {
+        let told = self.errors.iter().map(|error| {
+            let cause = error.ctx.as_ref().and_then(|ctx| ctx.get("error"));
+            match cause.and_then(Value::as_str) {
+                Some(cause) => format!("{}: {cause}", error.msg),
+                None => error.msg.clone(),
+            }
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     /// Something this server does not do, and why.
     pub(crate) fn not_implemented(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, detail)

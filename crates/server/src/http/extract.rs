@@ -116,7 +116,8 @@ impl FromRequest<AppState> for GraphBody {
     }
 }
 
-async fn read_json(request: Request<Body>, room: Room) -> Result<JsonBody, ApiError> {
+/// Reads a JSON body of at most so many bytes.
+pub(crate) async fn read_json(request: Request<Body>, room: Room) -> Result<JsonBody, ApiError> {
     let content_type = request
         .headers()
         .get(header::CONTENT_TYPE)

@@ -72,6 +72,10 @@ struct MessageBody {
     workflow_target: Option<String>,
     workflow_message_input_name: Option<String>,
     workflow_messages_input_name: Option<String>,
+    user_id: String,
+    #[schema(value_type = Option<Vec<Object>>)]
+    output_files: Option<Box<RawValue>>,
+    cost: Option<f64>,
 }
 
 impl MessageBody {
@@ -114,8 +118,11 @@ impl MessageBody {
             agent_execution_id: execution,
             execution_event_type: event,
             workflow_target: row.workflow_target,
-            workflow_message_input_name: None,
-            workflow_messages_input_name: None,
+            workflow_message_input_name: row.workflow_message_input_name,
+            workflow_messages_input_name: row.workflow_messages_input_name,
+            user_id: row.user_id,
+            output_files: raw(row.output_files)?,
+            cost: row.cost,
             id: row.id,
         })
     }

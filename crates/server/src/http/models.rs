@@ -20,7 +20,9 @@ use crate::services::downloads::{
 };
 
 mod asked;
+mod offered;
 mod ollama;
+mod recommended;
 
 pub(super) use ollama::{pull_lines, trouble};
 
@@ -33,6 +35,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_cached_models, delete_cached_model))
         .merge(ollama::router())
+        .merge(offered::router())
+        .merge(recommended::router())
         .routes(routes!(check_cached_files))
         .routes(routes!(check_cached_repos))
         .routes(routes!(compare_with_hub))

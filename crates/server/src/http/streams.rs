@@ -85,7 +85,8 @@ pub(super) fn events_response(
     with_head(body, Framing::Events)
 }
 
-fn with_head(body: Body, framing: Framing) -> Response {
+/// A body under the head of a stream.
+pub(super) fn with_head(body: Body, framing: Framing) -> Response {
     let content_type = match framing {
         Framing::Lines => HeaderValue::from_static("application/x-ndjson"),
         Framing::Events => HeaderValue::from_static("text/event-stream; charset=utf-8"),

@@ -3,16 +3,18 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use nodetool_sdk::models::{ModelError, ModelErrorKind};
 use nodetool_store::{StoreError, ThreadRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::error::FieldError;
 use super::extract::{Fields, JsonBody, Path, Query};
 use super::openapi::shapes::Nothing;
 use super::{ApiError, AppState, Refusal, json, json_response};
-use crate::services::{Caller, PROVIDERS, Slice, ThreadError, TimeText};
+use crate::services::{Caller, PROVIDERS, Slice, ThreadError, TimeText, TitleError};
 
 /// Longest title in characters.
 const MAX_TITLE: usize = 1000;
@@ -29,10 +31,6 @@ impl From<ThreadError> for ApiError {
         match e {
             ThreadError::NoThread => ApiError::not_found("Thread not found"),
             ThreadError::NoMessage => ApiError::not_found("Message not found"),
-            ThreadError::NoProvider => ApiError::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "A thread cannot be summarized: this server has no model provider yet",
-            ),
             ThreadError::Unwritable(e) => {
                 ApiError::internal("a message cannot be written as JSON", &e)
             }
@@ -187,11 +185,12 @@ async fn delete_thread(
     Ok(json_response(bytes::Bytes::from_static(b"null")))
 }
 
-/// Would title a thread by what is said in it; this server has no model provider that could.
+/// Has a model name a thread by what is said in it, in at most 60 characters.
 #[utoipa::path(post, path = "/api/threads/{thread_id}/summarize", tag = "threads",
     params(("thread_id" = String, Path)), request_body = SummarizeThread,
-    responses((status = 400, body = Refusal), (status = 404, body = Refusal), (status = 413, body = Refusal),
-        (status = 422, body = Refusal), (status = 501, body = Refusal)))]
+    responses((status = 200, body = ThreadBody), (status = 400, body = Refusal), (status = 404, body = Refusal),
+        (status = 413, body = Refusal), (status = 422, body = Refusal), (status = 429, body = Refusal),
+        (status = 502, body = Refusal), (status = 504, body = Refusal)))]
 async fn summarize_thread(
     State(app): State<AppState>,
     caller: Caller,
@@ -199,10 +198,49 @@ async fn summarize_thread(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let mut f = Fields::new(body.object()?);
-    f.required_word("provider", &PROVIDERS);
-    f.required_text("model");
-    f.required_text("content");
+    let provider = f.required_text("provider");
+    if !provider.is_empty()
+        && !PROVIDERS.contains(&&*provider)
+        && !app.chat.knows_provider(&provider)
+    {
+        let msg = "Input should be the name of a model provider";
+        f.refuse([FieldError::at("enum", &["body", "provider"], msg)]);
+    }
+    let model = f.required_text("model");
+    let content = f.required_text("content");
     f.finish()?;
-    let row = app.threads.summarize(&caller, &id).await?;
+    let chosen = (provider, model);
+    let named = app.chat.name_thread(&caller, &id, chosen, &content).await;
+    let row = named.map_err(|e| match e {
+        TitleError::Thread(e) => e.into(),
+        TitleError::Model(e) => not_answered(&e),
+    })?;
     Ok(json(&ThreadBody::from(row)))
+}
+
+/// A model that does not answer, as our own routes tell it.
+fn not_answered(e: &ModelError) -> ApiError {
+    let status = match e.kind {
+        ModelErrorKind::MissingKey { .. } => StatusCode::BAD_REQUEST,
+        ModelErrorKind::NoModel
+        | ModelErrorKind::UnknownProvider
+        | ModelErrorKind::UnknownModel
+        | ModelErrorKind::ContextTooLong
+        | ModelErrorKind::BadRequest
+        | ModelErrorKind::Unsupported
+        | ModelErrorKind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+        ModelErrorKind::RateLimited { .. } | ModelErrorKind::Budget => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        ModelErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        ModelErrorKind::Unauthorized
+        | ModelErrorKind::Forbidden
+        | ModelErrorKind::Connection
+        | ModelErrorKind::Server
+        | ModelErrorKind::Protocol => StatusCode::BAD_GATEWAY,
+        ModelErrorKind::Internal => {
+            return ApiError::internal("a model could not be asked", e);
+        }
+    };
+    ApiError::new(status, e.message.clone())
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use nodetool_engine::{
@@ -27,7 +27,8 @@ use tracing::Instrument;
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
     AssetOrigin, AssetService, Caller, Changes, CollectionService, Happened, ListJobs, Loaded,
-    ModelService, RunSecrets, SecretsService, Seen, WorkflowError, WorkflowService,
+    ModelService, RunSecrets, SecretsService, Seen, ThreadService, ThreadsOf, ToolScope,
+    ToolService, WeakTools, WorkflowError, WorkflowService,
 };
 use crate::telemetry;
 use attempt::{Attempt, Command};
@@ -35,6 +36,7 @@ use detached::Detached;
 use discretion::{Discreet, DiscreetJournal};
 pub(in crate::services) use folder::user_workspace;
 use journal::JobJournal;
+use models::RunModels;
 use nested::{Nests, WorkflowsInside};
 use queue::{Ask, Queue, Seat};
 
@@ -44,6 +46,7 @@ mod detached;
 mod discretion;
 mod folder;
 mod journal;
+mod models;
 mod nested;
 mod queue;
 mod quiet;
@@ -101,6 +104,10 @@ pub(crate) struct StartRun {
     pub(crate) concurrent: bool,
     /// The values of its result say their types.
     pub(crate) explicit_types: bool,
+    /// How many runs deep it is: more than 0 when an agent of another run has started it.
+    pub(crate) depth: u32,
+    /// The workflows around it, outermost first, when an agent has started it.
+    pub(crate) inside: Arc<[Arc<str>]>,
 }
 
 impl StartRun {
@@ -117,7 +124,20 @@ impl StartRun {
             limited: false,
             concurrent: false,
             explicit_types: false,
+            depth: 0,
+            inside: Arc::new([]),
         }
+    }
+}
+
+impl StartRun {
+    /// The workflows that agents of the run must not run again.
+    fn inside_and_itself(&self) -> Arc<[Arc<str>]> {
+        let id = &self.workflow.id;
+        if id.is_empty() || self.inside.contains(id) {
+            return self.inside.clone();
+        }
+        self.inside.iter().chain([id]).cloned().collect()
     }
 }
 
@@ -142,6 +162,21 @@ impl Drop for Followed {
     }
 }
 
+/// Cancels a run that is still at work when nobody waits for it any more.
+struct Attended<'a> {
+    jobs: &'a JobService,
+    id: Arc<str>,
+}
+
+impl Drop for Attended<'_> {
+    fn drop(&mut self) {
+        let live = self.jobs.0.running().get(&self.id).cloned();
+        if let Some(live) = live {
+            live.cancel();
+        }
+    }
+}
+
 /// A job that has not ended.
 #[derive(Clone, Debug)]
 pub(crate) struct ActiveJob {
@@ -160,6 +195,7 @@ pub(crate) struct JobServiceParts {
     pub(crate) assets: AssetService,
     pub(crate) models: ModelService,
     pub(crate) collections: CollectionService,
+    pub(crate) threads: ThreadService,
     pub(crate) workspace: std::path::PathBuf,
     pub(crate) changes: Changes,
     pub(crate) feeds: Feeds,
@@ -168,6 +204,8 @@ pub(crate) struct JobServiceParts {
 }
 
 struct Inner {
+    /// Itself, for what runs inside of runs.
+    me: Weak<Inner>,
     store: Store,
     workflows: WorkflowService,
     services: Services,
@@ -175,6 +213,7 @@ struct Inner {
     assets: AssetService,
     models: ModelService,
     collections: CollectionService,
+    threads: ThreadService,
     workspace: std::path::PathBuf,
     changes: Changes,
     feeds: Feeds,
@@ -185,6 +224,8 @@ struct Inner {
     tasks: TaskTracker,
     running: Mutex<HashMap<Arc<str>, Arc<Live>>>,
     nests: Nests,
+    /// What agents of runs may use; the service of tools runs workflows itself, so that neither keeps the other alive.
+    tools: OnceLock<WeakTools>,
 }
 
 /// The grip on a job that has not ended.
@@ -230,6 +271,7 @@ impl JobService {
             let mut services = parts.services;
             services.workflows = Arc::new(WorkflowsInside(weak.clone()));
             Inner {
+                me: weak.clone(),
                 store: parts.store,
                 workflows: parts.workflows,
                 services,
@@ -237,6 +279,7 @@ impl JobService {
                 assets: parts.assets,
                 models: parts.models,
                 collections: parts.collections,
+                threads: parts.threads,
                 workspace: parts.workspace,
                 changes: parts.changes,
                 feeds: parts.feeds,
@@ -246,8 +289,15 @@ impl JobService {
                 tasks: TaskTracker::new(),
                 running: Mutex::default(),
                 nests: Nests::default(),
+                tools: OnceLock::new(),
             }
         }))
+    }
+
+    /// Gives runs the tools of their users; without, they have none.
+    pub(crate) fn offer_tools(&self, tools: &ToolService) {
+        // Offered once, when the house is put together.
+        let _ = self.0.tools.set(tools.downgrade());
     }
 
     /// Runs to the end and stores the job. Nobody hears of it before; a caller that goes away leaves the run at work.
@@ -258,6 +308,13 @@ impl JobService {
         let inner = self.0.clone();
         let work = async move { inner.run_quietly(start).await };
         Detached::new(&self.0.tasks, work.in_current_span()).await
+    }
+
+    /// Runs to the end for somebody without whom it ends: a caller that goes away cancels the run.
+    pub(crate) async fn run_attended(&self, mut start: StartRun) -> Result<RunOutcome, RunError> {
+        let id = start.job_id.get_or_insert_with(new_id).as_str().into();
+        let _attended = Attended { jobs: self, id };
+        self.run(start).await
     }
 
     /// Stores the job, starts it or gets it in line; it goes on by itself.
@@ -718,7 +775,14 @@ impl Inner {
             ..RunOptions::default()
         };
         let (runner, cx) = self
-            .runner_with(start, job_id, events, 0, Arc::new(secrets), options)
+            .runner_with(
+                start,
+                job_id,
+                events,
+                start.depth,
+                Arc::new(secrets),
+                options,
+            )
             .await;
         (runner, cx, seen)
     }
@@ -734,14 +798,35 @@ impl Inner {
     ) -> (Option<Runner>, Arc<RunCx>) {
         let workflow_id = start.workflow.id.clone();
         let mut services = self.services.clone();
-        services.secrets = secrets;
-        services.models = self.models.of(&start.caller);
         services.collections = self.collections.of(&start.caller);
+        services.secrets = secrets.clone();
+        services.models = Arc::new(RunModels {
+            providers: self.models.of(&start.caller),
+            inner: self.me.clone(),
+            caller: start.caller.clone(),
+            job_id: job_id.clone(),
+            depth,
+            secrets,
+        });
         services.assets = self.assets.of_run(AssetOrigin {
             caller: start.caller.clone(),
             workflow_id: Some(workflow_id.clone()).filter(|id| !id.is_empty()),
             job_id: Some(job_id.clone()),
         });
+        let workspace = self.workspace_of(start).await;
+        if let Some(tools) = self.tools.get().and_then(WeakTools::upgrade) {
+            services.tools = tools.of(ToolScope {
+                workspace: workspace.clone(),
+                depth,
+                inside: start.inside_and_itself(),
+                ..ToolScope::of(start.caller.clone())
+            });
+        }
+        services.conversations = Arc::new(ThreadsOf::new(
+            self.threads.clone(),
+            start.caller.clone(),
+            services.assets.clone(),
+        ));
         let cx = Arc::new(RunCx {
             job_id,
             workflow_id,
@@ -749,7 +834,7 @@ impl Inner {
             depth,
             services,
             variables: Variables::default(),
-            workspace: self.workspace_of(start).await,
+            workspace,
             events,
         });
         let runner = start

@@ -10,9 +10,14 @@ pub(crate) struct TimeText(pub(crate) i64);
 
 impl Serialize for TimeText {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let time = DateTime::<Utc>::from_timestamp_micros(self.0).unwrap_or_default();
-        s.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, false))
+        s.serialize_str(&time_text(self.0))
     }
+}
+
+/// A time in microseconds UTC as clients read it.
+pub(crate) fn time_text(micros: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
 /// Which jobs a list holds.

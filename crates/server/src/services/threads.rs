@@ -5,6 +5,14 @@ use nodetool_store::{MessageRow, Page, Store, StoreError, ThreadRow, new_id, now
 
 use super::{Caller, Changes, Happened};
 
+mod conversations;
+mod record;
+mod spoken;
+
+pub(crate) use conversations::ThreadsOf;
+pub(crate) use record::record;
+pub(crate) use spoken::{base64_bytes, fetch, keep_media, mime_of, spoken, to_row};
+
 /// The title of a thread nobody has named.
 pub(crate) const DEFAULT_TITLE: &str = "New Thread";
 
@@ -15,8 +23,6 @@ pub(crate) enum ThreadError {
     NoThread,
     #[error("Message not found")]
     NoMessage,
-    #[error("no model provider is set up")]
-    NoProvider,
     #[error("a message cannot be written as JSON")]
     Unwritable(#[from] serde_json::Error),
     #[error(transparent)]
@@ -117,14 +123,67 @@ impl ThreadService {
         Ok(())
     }
 
-    /// Would give a thread a title made by a model.
-    pub(crate) async fn summarize(
+    /// Stores a message in the thread it names, which is made when there is none of that id; gives whether it was.
+    pub(crate) async fn begin(
         &self,
         caller: &Caller,
-        id: &str,
-    ) -> Result<ThreadRow, ThreadError> {
-        self.get(caller, id).await?;
-        Err(ThreadError::NoProvider)
+        row: &MessageRow,
+    ) -> Result<bool, ThreadError> {
+        let thread = ThreadRow {
+            id: row.thread_id.clone(),
+            ..new_thread(caller, None)
+        };
+        // The last try is for a thread that was made a moment ago; one of another user stays out of sight.
+        for new in [None, Some(thread.clone()), None] {
+            let begun = new.is_some();
+            match self.store.insert_message(row.clone(), new).await {
+                Ok(()) => {
+                    if begun {
+                        self.tell_thread(Happened::Created, &thread);
+                    }
+                    self.tell_message(row);
+                    return Ok(begun);
+                }
+                Err(
+                    StoreError::NotFound { .. } | StoreError::AlreadyExists { kind: "thread", .. },
+                ) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(ThreadError::NoThread)
+    }
+
+    /// Whether a thread is there; one of somebody else is refused as one that is not found.
+    pub(crate) async fn is_there(&self, caller: &Caller, id: &str) -> Result<bool, ThreadError> {
+        match self.store.thread_owner(id).await? {
+            None => Ok(false),
+            Some(owner) if owner == caller.user_id => Ok(true),
+            Some(_) => Err(ThreadError::NoThread),
+        }
+    }
+
+    /// Stores a message in a thread that is there.
+    pub(crate) async fn add(&self, row: &MessageRow) -> Result<(), ThreadError> {
+        self.store.insert_message(row.clone(), None).await?;
+        self.tell_message(row);
+        Ok(())
+    }
+
+    /// The newest messages of a thread, oldest of them first, without those that tell how an agent got on.
+    pub(crate) async fn recent(
+        &self,
+        caller: &Caller,
+        thread_id: &str,
+        most: usize,
+    ) -> Result<Vec<MessageRow>, ThreadError> {
+        let user = &caller.user_id;
+        Ok(self.store.recent_messages(user, thread_id, most).await?)
+    }
+
+    fn tell_message(&self, row: &MessageRow) {
+        let user = &row.user_id;
+        self.changes
+            .tell(user, Happened::Created, "message", &row.id, String::new);
     }
 
     /// Stores a message, and the thread it begins when it names none.
@@ -160,9 +219,7 @@ impl ThreadService {
         if let Some(thread) = &begun {
             self.tell_thread(Happened::Created, thread);
         }
-        let user = &caller.user_id;
-        self.changes
-            .tell(user, Happened::Created, "message", &row.id, String::new);
+        self.tell_message(&row);
         Ok(row)
     }
 

@@ -16,6 +16,8 @@ pub(super) enum Incoming {
     Command(Command),
     /// Its type and all of it.
     Control(Control, Map),
+    /// What has neither a command nor the type of a control message.
+    Bare(Map),
     /// A reply to what is neither.
     Refused(Value),
 }
@@ -26,8 +28,20 @@ pub(super) enum Control {
     Ping,
     Pong,
     Stop,
-    /// Answers to questions of a chat; its threads are elsewhere, so that there is nobody to tell.
+    /// The tools a client offers.
+    Manifest,
+    /// What such a tool gave.
+    ToolResult,
+    /// Answers to questions nobody asks here: there are no gates.
     Other,
+}
+
+/// The reply to what has no command, where one is needed.
+pub(super) fn no_command() -> Value {
+    error(
+        "invalid_message",
+        "All messages must include a 'command' field. Use 'chat_message' command for chat.",
+    )
 }
 
 /// A reply of these pairs.
@@ -62,10 +76,7 @@ impl Incoming {
                         Incoming::Refused(error("invalid_message", &text))
                     }
                 },
-                None => Incoming::Refused(error(
-                    "invalid_message",
-                    "All messages must include a 'command' field. Use 'chat_message' command for chat.",
-                )),
+                None => Incoming::Bare(map),
             };
         }
         let name = map.shift_remove("command");
@@ -120,8 +131,10 @@ fn control(kind: &str) -> Option<(Control, &'static [Rule])> {
         "ping" => (Control::Ping, &[]),
         "pong" => (Control::Pong, &[]),
         "stop" => (Control::Stop, &[]),
-        "client_tools_manifest" => (Control::Other, &[Rule::Named("tools")]),
-        "tool_result" | "renderer_tool_result" => (Control::Other, &[Rule::Text("tool_call_id")]),
+        "client_tools_manifest" => (Control::Manifest, &[Rule::Named("tools")]),
+        "tool_result" | "renderer_tool_result" => {
+            (Control::ToolResult, &[Rule::Text("tool_call_id")])
+        }
         "tool_approval_response" => (
             Control::Other,
             &[

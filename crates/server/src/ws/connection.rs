@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{Message, WebSocket};
@@ -9,12 +10,12 @@ use futures_util::stream::{FuturesUnordered, SplitStream};
 use futures_util::{StreamExt, poll};
 use nodetool_protocol::Value;
 
-use super::command::{Command, Control, Incoming, error, object};
+use super::command::{Command, Control, Incoming, error, no_command, object};
 use super::outgoing::Outgoing;
 use super::users::Seat;
 use super::wire::{self, Mode, ModeSwitch, now_seconds};
-use super::{Close, Profile, Sockets, jobs, rpc, writer};
-use crate::services::Caller;
+use super::{Close, Profile, Sockets, chat, jobs, rpc, writer};
+use crate::services::{Caller, Manifest};
 
 /// Commands at work at the same time before no more are read.
 const AT_WORK: usize = 256;
@@ -34,6 +35,10 @@ pub(super) struct Socket {
     pub(super) inputs: jobs::InputLanes,
     /// Commands that look things up, one at a time.
     pub(super) rpc_lane: tokio::sync::Mutex<()>,
+    /// Messages of chats, one at a time until they are stored.
+    pub(super) chat_lane: tokio::sync::Mutex<()>,
+    /// Tools the client offers.
+    manifest: Mutex<Manifest>,
     since: Instant,
     /// Milliseconds after `since`.
     heard: AtomicU64,
@@ -45,7 +50,7 @@ impl Socket {
     fn new(sockets: Sockets, caller: Caller, profile: Profile) -> Self {
         let mode = match profile {
             Profile::Updates | Profile::Downloads => ModeSwitch::new(Mode::Text, true),
-            Profile::Ws | Profile::Jobs => ModeSwitch::new(Mode::Binary, false),
+            Profile::Ws | Profile::Jobs | Profile::Chat => ModeSwitch::new(Mode::Binary, false),
         };
         Socket {
             sockets,
@@ -56,6 +61,8 @@ impl Socket {
             job_lane: tokio::sync::Mutex::default(),
             inputs: jobs::InputLanes::default(),
             rpc_lane: tokio::sync::Mutex::default(),
+            chat_lane: tokio::sync::Mutex::default(),
+            manifest: Mutex::default(),
             since: Instant::now(),
             heard: AtomicU64::new(0),
             paused: AtomicBool::new(false),
@@ -69,6 +76,16 @@ impl Socket {
 
     pub(super) fn encode(&self, value: &Value) -> Message {
         wire::encode(value, self.mode.get())
+    }
+
+    /// Tools the client offers.
+    pub(super) fn manifest(&self) -> Manifest {
+        let manifest = self.manifest.lock();
+        manifest.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_manifest(&self, manifest: Manifest) {
+        *self.manifest.lock().unwrap_or_else(PoisonError::into_inner) = manifest;
     }
 
     fn hear(&self) {
@@ -197,6 +214,15 @@ fn take<'a>(socket: &'a Socket, bytes: &[u8], mode: Mode) -> Option<Work<'a>> {
             let pong = [("type", "pong".into()), ("ts", now_seconds().into())];
             socket.reply(&object(pong).into());
         }
+        Incoming::Bare(message) if socket.profile == Profile::Chat => {
+            return Some(Box::pin(chat::bare(socket, message)));
+        }
+        Incoming::Bare(_) => socket.reply(&no_command()),
+        Incoming::Control(Control::Manifest, frame) => chat::take_manifest(socket, &frame),
+        Incoming::Control(Control::ToolResult, frame) => {
+            let chat = &socket.sockets.0.parts.chat;
+            chat.tool_result(&socket.caller, &frame);
+        }
         Incoming::Control(Control::Pong | Control::Other, _) => {}
         Incoming::Control(Control::Stop, map) => {
             return Some(Box::pin(jobs::perform(
@@ -220,6 +246,9 @@ fn perform(socket: &Socket, command: Command) -> Option<Work<'_>> {
         "update_node_properties" => socket.reply(&update_node_properties(&command)),
         name if jobs::COMMANDS.contains(&name) => {
             return Some(Box::pin(jobs::perform(socket, command)));
+        }
+        name if chat::COMMANDS.contains(&name) => {
+            return Some(Box::pin(chat::perform(socket, command)));
         }
         name if rpc::COMMANDS.contains(&name) => {
             return Some(Box::pin(rpc::perform(socket, command)));

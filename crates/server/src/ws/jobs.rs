@@ -10,6 +10,7 @@ use nodetool_store::new_id;
 use tokio::sync::MutexGuard;
 
 use super::Profile;
+use super::chat;
 use super::command::{Command, object};
 use super::connection::Socket;
 use super::outgoing::Detail;
@@ -399,9 +400,12 @@ async fn get_status(socket: &Socket, command: &Command) -> Result<(), Value> {
     Ok(())
 }
 
-/// Cancels a job; a thread has no turn that could be stopped.
+/// Cancels a job, or ends the turn of a thread, which says so itself to all who listen to it.
 async fn stop(socket: &Socket, command: &Command) -> Result<(), Value> {
-    let (job_id, thread_id) = (command.text("job_id")?, command.text("thread_id")?);
+    let (job_id, mut thread_id) = (command.text("job_id")?, command.text("thread_id")?);
+    if job_id.is_none() && thread_id.is_none() && socket.profile == Profile::Chat {
+        thread_id = socket.outgoing.recent_thread();
+    }
     if job_id.is_none() && thread_id.is_none() {
         return Err(command.fail("job_id or thread_id is required for stop command"));
     }
@@ -414,13 +418,23 @@ async fn stop(socket: &Socket, command: &Command) -> Result<(), Value> {
         map.extend(ids.clone().map(|(k, v)| (k.into(), v.into())));
         map
     };
+    let told = match &thread_id {
+        Some(id) => chat::stop(socket, id).await,
+        None => None,
+    };
+    let done = object([("message", "Stop command processed".into())]);
+    let ack = socket.encode(&command.ack(with_ids(done)));
+    if let (Some(number), Some(id)) = (told, &thread_id)
+        && socket.outgoing.reply_behind(id, number, &ack)
+    {
+        return Ok(());
+    }
     let stopped = object([
         ("type", "generation_stopped".into()),
         ("message", "Generation stopped by user".into()),
     ]);
-    let done = object([("message", "Stop command processed".into())]);
     socket.reply(&with_ids(stopped).into());
-    socket.reply(&command.ack(with_ids(done)));
+    socket.outgoing.reply(ack);
     Ok(())
 }
 

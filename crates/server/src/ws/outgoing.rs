@@ -10,9 +10,9 @@ use axum::extract::ws::Message;
 use nodetool_protocol::{JobEvent, JobStatus, Map, Value};
 use tokio::sync::Notify;
 
-use super::Close;
 use super::wire::{self, Mode};
-use crate::services::{Begin, Feed, Frame, Taken, Watch};
+use super::{Close, chat};
+use crate::services::{Begin, ChatFeed, ChatWatch, Feed, Frame, Taken, TakenTurns, Watch};
 
 /// Replies that wait at most before nothing more is read from the client.
 const REPLIES: usize = 4096;
@@ -20,6 +20,8 @@ const REPLIES: usize = 4096;
 const REPLY_BYTES: usize = 64 << 20;
 /// Messages of one job that leave before another job's turn.
 const TURN: usize = 32;
+/// Threads one socket listens to.
+const THREADS: usize = 256;
 
 /// Which messages of a job a client asked for (socket spec 4.2, `event_detail`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,21 @@ impl Slot {
     }
 }
 
+/// A thread this socket listens to.
+struct Thread {
+    watch: ChatWatch,
+    /// Number of the last message that left.
+    sent: u64,
+    /// Replies that leave behind the message of a number.
+    behind: VecDeque<(u64, Message)>,
+}
+
+impl Thread {
+    fn id(&self) -> &Arc<str> {
+        self.watch.feed().thread_id()
+    }
+}
+
 #[derive(Default)]
 struct Queue {
     replies: VecDeque<Message>,
@@ -75,6 +92,13 @@ struct Queue {
     turn: usize,
     /// The job it began to deal with last.
     recent: Option<Arc<str>>,
+    threads: Vec<Thread>,
+    /// Whose turn it is among the threads, and whether it is theirs before the jobs'.
+    thread_turn: usize,
+    threads_first: bool,
+    /// The thread it began to deal with last, and the one that was made for this socket.
+    recent_thread: Option<Arc<str>>,
+    own_thread: Option<Arc<str>>,
     closing: Option<Close>,
 }
 
@@ -173,6 +197,106 @@ impl Outgoing {
         self.wake.notify_one();
     }
 
+    /// Listens to a thread from behind a number, unless it does already, after a reply has left; `own` is a thread that
+    /// was made for this socket.
+    pub(super) fn attach_thread(
+        &self,
+        feed: &Arc<ChatFeed>,
+        after: u64,
+        own: bool,
+        reply: Option<Message>,
+    ) {
+        let mut queue = self.queue();
+        let listens = |t: &Thread| Arc::ptr_eq(t.watch.feed(), feed);
+        let watch =
+            (!queue.threads.iter().any(listens)).then(|| feed.watch(after, self.wake.clone()));
+        if let Some(reply) = reply {
+            queue.push(reply);
+        }
+        if own {
+            queue.own_thread = Some(feed.thread_id().clone());
+        }
+        self.listen(queue, feed, watch, after);
+    }
+
+    /// Listens to a thread from behind a number, instead of from where it did, after `before` has left.
+    pub(super) fn attach_thread_again(
+        &self,
+        feed: &Arc<ChatFeed>,
+        after: u64,
+        before: impl FnOnce(&ChatWatch) -> Vec<Message>,
+    ) {
+        let mut queue = self.queue();
+        let watch = feed.watch(after, self.wake.clone());
+        before(&watch).into_iter().for_each(|m| queue.push(m));
+        self.listen(queue, feed, Some(watch), after);
+    }
+
+    fn listen(
+        &self,
+        mut queue: MutexGuard<'_, Queue>,
+        feed: &Arc<ChatFeed>,
+        watch: Option<ChatWatch>,
+        after: u64,
+    ) {
+        queue.recent_thread = Some(feed.thread_id().clone());
+        let mut old = None;
+        if let Some(watch) = watch {
+            let at = queue
+                .threads
+                .iter()
+                .position(|t| t.id() == feed.thread_id());
+            old = at.map(|at| queue.threads.remove(at));
+            queue.threads.push(Thread {
+                watch,
+                sent: after,
+                behind: VecDeque::new(),
+            });
+        }
+        if let Some(old) = &mut old {
+            // They waited for messages that will not leave from there.
+            std::mem::take(&mut old.behind)
+                .into_iter()
+                .for_each(|(_, m)| queue.push(m));
+        }
+        while queue.threads.len() > THREADS {
+            let at = queue
+                .threads
+                .iter()
+                .position(|t| !t.watch.feed().is_running());
+            old = Some(queue.threads.remove(at.unwrap_or(0)));
+        }
+        drop(queue);
+        // Its place in the feed is given up without the lock.
+        drop(old);
+        self.wake.notify_one();
+    }
+
+    /// Queues a reply that leaves behind a message of a thread; false when this socket does not listen to the thread.
+    pub(super) fn reply_behind(&self, thread_id: &str, number: u64, reply: &Message) -> bool {
+        let mut queue = self.queue();
+        let queue = &mut *queue;
+        let Some(thread) = queue.threads.iter_mut().find(|t| **t.id() == *thread_id) else {
+            return false;
+        };
+        match thread.sent >= number {
+            true => queue.push(reply.clone()),
+            false => thread.behind.push_back((number, reply.clone())),
+        }
+        self.wake.notify_one();
+        true
+    }
+
+    /// The thread this socket began to deal with last.
+    pub(super) fn recent_thread(&self) -> Option<Arc<str>> {
+        self.queue().recent_thread.clone()
+    }
+
+    /// The thread that was made for this socket.
+    pub(super) fn own_thread(&self) -> Option<Arc<str>> {
+        self.queue().own_thread.clone()
+    }
+
     /// The job this socket began to deal with last.
     pub(super) fn recent(&self) -> Option<Arc<str>> {
         self.queue().recent.clone()
@@ -225,6 +349,12 @@ impl Outgoing {
         if let Some(close) = queue.closing {
             return Next::Close(close);
         }
+        queue.threads_first = !queue.threads_first;
+        if queue.threads_first
+            && let Some(next) = queue.next_of_threads(mode)
+        {
+            return next;
+        }
         let mut ended = Vec::new();
         for _ in 0..queue.slots.len() {
             let at = queue.turn % queue.slots.len();
@@ -275,6 +405,11 @@ impl Outgoing {
             }
             return Next::Frames(shown);
         }
+        if let Some(next) = queue.next_of_threads(mode) {
+            drop(guard);
+            drop(ended);
+            return next;
+        }
         drop(guard);
         drop(ended);
         Next::Nothing
@@ -282,7 +417,14 @@ impl Outgoing {
 
     /// Gives up every place; the jobs that were started here and still wait for their turn.
     pub(super) fn leave(&self) -> Vec<Arc<str>> {
-        let slots = std::mem::take(&mut self.queue().slots);
+        let (slots, threads) = {
+            let mut queue = self.queue();
+            (
+                std::mem::take(&mut queue.slots),
+                std::mem::take(&mut queue.threads),
+            )
+        };
+        drop(threads);
         let waiting = |s: &&Slot| s.started && s.watch.feed().status() == Some(JobStatus::Queued);
         slots
             .iter()
@@ -293,6 +435,37 @@ impl Outgoing {
 }
 
 impl Queue {
+    /// What the threads have to send, each in its turn.
+    fn next_of_threads(&mut self, mode: Mode) -> Option<Next> {
+        for _ in 0..self.threads.len() {
+            let at = self.thread_turn % self.threads.len();
+            self.thread_turn = at + 1;
+            let thread = &mut self.threads[at];
+            let TakenTurns::Frames(frames, gone) = thread.watch.take(TURN) else {
+                continue;
+            };
+            let mut messages = Vec::with_capacity(frames.len());
+            if gone {
+                let count = frames.len() as u64;
+                let word = chat::resumed(thread.watch.feed(), thread.sent, count, true);
+                messages.push(wire::encode(&word, mode));
+            }
+            for frame in &frames {
+                messages.push(wire::encode_turn(frame, mode));
+                thread.sent = frame.number;
+                while thread
+                    .behind
+                    .front()
+                    .is_some_and(|(n, _)| *n <= thread.sent)
+                {
+                    messages.extend(thread.behind.pop_front().map(|(_, m)| m));
+                }
+            }
+            return Some(Next::Replies(messages));
+        }
+        None
+    }
+
     fn push(&mut self, message: Message) {
         self.bytes += wire::size(&message);
         self.replies.push_back(message);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use nodetool_protocol::{Value, pack};
 
 use crate::json_text::{self, JsonFault};
-use crate::services::{Frame, Sample};
+use crate::services::{ChatFrame, Frame, Sample};
 
 /// How messages leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,15 @@ pub(super) fn encode(value: &Value, mode: Mode) -> Message {
 
 /// A message of a job.
 pub(super) fn encode_frame(frame: &Frame, mode: Mode) -> Message {
+    let bytes = match mode {
+        Mode::Binary => frame.packed(),
+        Mode::Text => frame.json(),
+    };
+    message(mode, bytes)
+}
+
+/// A message of a thread.
+pub(super) fn encode_turn(frame: &ChatFrame, mode: Mode) -> Message {
     let bytes = match mode {
         Mode::Binary => frame.packed(),
         Mode::Text => frame.json(),

@@ -33,6 +33,7 @@ mod models;
 mod oauth;
 mod observed;
 pub(crate) mod ollama;
+mod openai;
 mod packages;
 mod routes;
 mod runs;

@@ -136,6 +136,8 @@ contract! {
         a_message_enters_only_a_thread_of_its_owner,
         a_message_and_the_thread_it_begins_are_stored_together_or_not_at_all,
         a_deleted_thread_takes_its_messages_along,
+        messages_are_stored_together_or_not_at_all,
+        the_newest_messages_are_read_without_those_of_agents_at_work,
     ;
     predictions:
         a_prediction_reads_back_column_by_column,

@@ -16,14 +16,107 @@ use utoipa_axum::routes;
 use super::super::extract::Query;
 use super::super::gate::Admin;
 use super::super::{AppState, Refusal, json as json_body};
-use super::ApiError;
 use super::asked::model_name;
+use super::{ApiError, UnifiedModel};
+use crate::services::Caller;
 use crate::services::downloads::{OllamaError, Pull};
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(delete_ollama_model))
+        .routes(routes!(list_ollama_models, delete_ollama_model))
+        .routes(routes!(get_ollama_model))
         .routes(routes!(pull_ollama_model))
+}
+
+/// A model at an Ollama server.
+#[derive(Serialize, ToSchema)]
+struct LlamaModel {
+    /// `llama_model`
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: String,
+    repo_id: String,
+    modified_at: String,
+    size: u64,
+    digest: String,
+    #[schema(value_type = Object)]
+    details: serde_json::Value,
+}
+
+impl LlamaModel {
+    /// A model as the server tells it; nothing for one without a name.
+    fn of(told: &serde_json::Value) -> Option<Self> {
+        let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
+        let name = told["name"].as_str().or_else(|| told["model"].as_str())?;
+        let details = match &told["details"] {
+            details @ serde_json::Value::Object(_) => details.clone(),
+            _ => json!({}),
+        };
+        Some(LlamaModel {
+            kind: "llama_model",
+            name: name.to_owned(),
+            repo_id: name.to_owned(),
+            modified_at: text("modified_at"),
+            size: told["size"].as_u64().unwrap_or_default(),
+            digest: text("digest"),
+            details,
+        })
+    }
+}
+
+fn llama_models(told: &[serde_json::Value]) -> Vec<LlamaModel> {
+    told.iter().filter_map(LlamaModel::of).collect()
+}
+
+/// The models at the Ollama server; nothing when it does not answer.
+pub(super) async fn pulled(app: &AppState) -> Vec<UnifiedModel> {
+    let told = app.ollama.models().await.ok().flatten();
+    let models = llama_models(&told.unwrap_or_default()).into_iter();
+    let unified = models.map(|model| UnifiedModel {
+        id: model.name.clone(),
+        kind: Some(model.kind.to_owned()),
+        repo_id: Some(model.repo_id),
+        name: model.name,
+        downloaded: Some(true),
+        size_on_disk: Some(model.size),
+        ..UnifiedModel::default()
+    });
+    unified.collect()
+}
+
+/// An Ollama server that does not tell, as a refusal.
+fn not_told(e: &OllamaError) -> ApiError {
+    let status = match e {
+        OllamaError::NoAddress | OllamaError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        OllamaError::Refused(_) | OllamaError::Broken(_) => StatusCode::BAD_GATEWAY,
+    };
+    ApiError::new(status, format!("ConnectionError: {e}"))
+}
+
+/// The models at the Ollama server; none when no server is set.
+#[utoipa::path(get, path = "/api/models/ollama", tag = "models",
+    responses((status = 200, body = Vec<LlamaModel>), (status = 502, body = Refusal), (status = 503, body = Refusal)))]
+async fn list_ollama_models(
+    State(app): State<AppState>,
+    _caller: Caller,
+) -> Result<Response, ApiError> {
+    let told = app.ollama.models().await.map_err(|e| not_told(&e))?;
+    Ok(json_body(&llama_models(&told.unwrap_or_default())))
+}
+
+/// What the Ollama server knows of a model; `null` when it has none of that name.
+#[utoipa::path(get, path = "/api/models/ollama_model_info", tag = "models",
+    params(("model_name" = String, Query, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$")),
+    responses((status = 200, body = Option<serde_json::Map<String, serde_json::Value>>), (status = 422, body = Refusal),
+        (status = 502, body = Refusal), (status = 503, body = Refusal)))]
+async fn get_ollama_model(
+    State(app): State<AppState>,
+    _caller: Caller,
+    query: Query,
+) -> Result<Response, ApiError> {
+    let model = model_name(&query)?;
+    let told = app.ollama.show(&model).await.map_err(|e| not_told(&e))?;
+    Ok(json_body(&told))
 }
 
 /// Takes a model out of the Ollama server; `false` when it is not there.

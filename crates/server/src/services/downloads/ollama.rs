@@ -10,6 +10,8 @@ use super::hub::{SetupError, address, broken, http_client};
 
 /// Longest line of a pull, and of a refusal.
 const LINE: usize = 64 << 10;
+/// Largest answer that is no stream.
+const ANSWER: usize = 8 << 20;
 /// Time for an answer that is no stream.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longest name of a model.
@@ -56,10 +58,12 @@ impl Ollama {
         if let Ok(mut parts) = url.path_segments_mut() {
             parts.pop_if_empty().extend(["api", path]);
         }
-        let request = self.http.request(method, url);
-        let request = request
-            .header(reqwest::header::CONTENT_TYPE, "application/json")
-            .body(body.to_string());
+        let mut request = self.http.request(method, url);
+        if !body.is_null() {
+            request = request
+                .header(reqwest::header::CONTENT_TYPE, "application/json")
+                .body(body.to_string());
+        }
         let response = tokio::time::timeout(PATIENCE, request.send()).await;
         match response {
             Ok(Ok(response)) => Ok(response),
@@ -68,6 +72,32 @@ impl Ollama {
                 "no answer within {} s",
                 PATIENCE.as_secs()
             ))),
+        }
+    }
+
+    /// The models that are there; nothing when there is no address of a server.
+    pub(crate) async fn models(&self) -> Result<Option<Vec<Value>>, OllamaError> {
+        if self.base.is_none() {
+            return Ok(None);
+        }
+        let response = self.ask(Method::GET, "tags", &Value::Null).await?;
+        let mut told = whole(response).await?;
+        match told.get_mut("models").map(Value::take) {
+            Some(Value::Array(models)) => Ok(Some(models)),
+            _ => Err(OllamaError::Broken("it tells no list of models".into())),
+        }
+    }
+
+    /// What the server knows of a model; nothing when it has none of that name, or there is no server.
+    pub(crate) async fn show(&self, model: &str) -> Result<Option<Value>, OllamaError> {
+        if self.base.is_none() {
+            return Ok(None);
+        }
+        let body = json!({ "model": model, "name": model });
+        let response = self.ask(Method::POST, "show", &body).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => whole(response).await.map(Some),
         }
     }
 
@@ -96,6 +126,29 @@ impl Ollama {
             StatusCode::NOT_FOUND => Ok(false),
             _ => Err(refusal(response).await),
         }
+    }
+}
+
+/// An answer that is one object.
+async fn whole(mut response: Response) -> Result<Value, OllamaError> {
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
+    }
+    let read = async {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| broken(&e).to_string())? {
+            if body.len() + chunk.len() > ANSWER {
+                return Err(format!("its answer has more than {ANSWER} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).map_err(|_| "it sent something that is no JSON".to_owned())
+    };
+    match tokio::time::timeout(PATIENCE, read).await {
+        Ok(Ok(value @ Value::Object(_))) => Ok(value),
+        Ok(Ok(_)) => Err(OllamaError::Broken("it sent no object".into())),
+        Ok(Err(e)) => Err(OllamaError::Broken(e)),
+        Err(_) => Err(OllamaError::Broken("it did not end its answer".into())),
     }
 }
 

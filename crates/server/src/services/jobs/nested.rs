@@ -12,7 +12,7 @@ use super::{Inner, StartRun};
 use crate::services::{Caller, WorkflowError};
 
 /// How deep workflows may run workflows.
-const MAX_DEPTH: u32 = 16;
+pub(super) const MAX_DEPTH: u32 = 16;
 /// How many workflows may be at work inside one run at the same time; a few that run themselves multiply without end.
 const MAX_NESTED: usize = 256;
 
@@ -30,7 +30,7 @@ pub(super) struct Nests(Mutex<HashMap<Arc<str>, Nest>>);
 
 impl Nests {
     /// Counts a workflow into the run it works for; nothing when there are too many already.
-    fn enter(&self, job_id: &Arc<str>) -> Option<Nested<'_>> {
+    pub(super) fn enter(&self, job_id: &Arc<str>) -> Option<Nested<'_>> {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let nest = runs.entry(job_id.clone()).or_default();
         nest.overrun |= nest.at_work >= MAX_NESTED;
@@ -46,7 +46,7 @@ impl Nests {
 }
 
 /// A workflow at work inside a run.
-struct Nested<'a> {
+pub(super) struct Nested<'a> {
     nests: &'a Nests,
     job_id: Arc<str>,
 }

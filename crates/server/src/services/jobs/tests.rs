@@ -10,8 +10,17 @@ use crate::services::{KeyPlaces, Keys, Ledger, ModelParts, ModelSettings, Safe, 
 
 /// A process over a store.
 fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
+    process_with(store, folder, node_services::registry())
+}
+
+/// The same with more node types.
+fn process_with(
+    store: &Store,
+    folder: &tempfile::TempDir,
+    registry: nodetool_sdk::Registry,
+) -> JobService {
     let changes = Changes::default();
-    let registry = Arc::new(node_services::registry());
+    let registry = Arc::new(registry);
     let assets = folder.path().join("assets");
     let workflows = WorkflowService::new(store.clone(), registry, changes.clone());
     let models = Services::none().models;
@@ -22,6 +31,7 @@ fn process(store: &Store, folder: &tempfile::TempDir) -> JobService {
         collections: CollectionService::new(store.clone(), workflows.clone(), models),
         workflows,
         services: Services::none(),
+        threads: crate::services::ThreadService::new(store.clone(), changes.clone()),
         models: ModelService::new(ModelParts {
             settings: ModelSettings::default(),
             keys: Keys::Given(Arc::default()),
@@ -218,4 +228,86 @@ async fn a_write_that_fails_or_is_broken_off_loses_nothing() {
             .iter()
             .all(|r| r.status == NodeRecordStatus::Finished)
     );
+}
+
+/// Asks a model.
+/// test
+#[derive(nodetool_sdk::Node)]
+#[node(namespace = "test")]
+struct Ask {
+    /// The model.
+    model: String,
+    /// What to say to it.
+    prompt: String,
+}
+
+impl nodetool_sdk::Process for Ask {
+    type Output = String;
+
+    async fn process(self, cx: &nodetool_sdk::NodeCx) -> Result<String, nodetool_sdk::NodeError> {
+        use nodetool_sdk::models::{Answer, ChatMessage, ChatRequest, Role};
+        let request = ChatRequest {
+            model: self.model,
+            messages: vec![ChatMessage::text(Role::User, self.prompt)],
+            ..ChatRequest::default()
+        };
+        let answer = cx.run.services.models.chat(request).await?;
+        Ok(Answer::of(answer).await?.text)
+    }
+}
+
+/// Saves a workflow that passes what it is told on to a model.
+async fn asking(jobs: &JobService, name: &str, model: &str) {
+    let node = |id: &str, kind: &str, data: serde_json::Value| serde_json::json!({ "id": id, "type": kind, "data": data });
+    let edge = |from: &str, to: &str, handle: &str| serde_json::json!({ "source": from, "sourceHandle": "output", "target": to, "targetHandle": handle });
+    let graph = serde_json::from_value(serde_json::json!({
+        "nodes": [
+            node("i", "nodetool.input.StringInput", serde_json::json!({ "name": "prompt" })),
+            node("a", "test.Ask", serde_json::json!({ "model": model })),
+            node("o", "nodetool.output.Output", serde_json::json!({ "name": "out" })),
+        ],
+        "edges": [edge("i", "a", "prompt"), edge("a", "o", "value")],
+    }));
+    let save = crate::services::SaveWorkflow {
+        name: name.into(),
+        access: "private".into(),
+        graph: Some(graph.unwrap()),
+        ..Default::default()
+    };
+    let workflows = &jobs.0.workflows;
+    workflows.create(&Caller::local(), save).await.unwrap();
+}
+
+async fn told(jobs: &JobService, model: &str) -> Result<String, String> {
+    use nodetool_sdk::models::{Answer, ChatMessage, ChatRequest, Role};
+    let workflows = jobs.0.workflows.clone();
+    let models = crate::services::WorkflowModels::saved(workflows, jobs.clone(), Vec::new());
+    let request = ChatRequest {
+        messages: vec![ChatMessage::text(Role::User, "hello")],
+        ..ChatRequest::default()
+    };
+    let answer = models.unwrap().chat(Caller::local(), model, &request).await;
+    let answer = Answer::of(answer.map_err(|e| e.message)?).await;
+    answer.map(|answer| answer.text).map_err(|e| e.message)
+}
+
+#[tokio::test]
+async fn a_workflow_converses_with_others_but_not_with_itself_for_ever() {
+    let (folder, store) = store();
+    let mut registry = node_services::registry();
+    registry.add::<Ask>();
+    let jobs = process_with(&store, &folder, registry);
+    asking(&jobs, "Echo", "local/echo").await;
+    asking(&jobs, "Outer", "workflow/Echo").await;
+    asking(&jobs, "Narcissus", "workflow/Narcissus").await;
+    let echoed = told(&jobs, "Echo").await.unwrap();
+    assert!(echoed.contains("hello"), "{echoed}");
+    assert_eq!(told(&jobs, "Outer").await.unwrap(), echoed);
+    let refused = told(&jobs, "Narcissus").await.unwrap_err();
+    assert!(
+        refused.contains("does 'Narcissus' converse with itself?"),
+        "{refused}"
+    );
+    let unknown = told(&jobs, "Nobody").await.unwrap_err();
+    assert!(unknown.contains("no workflow `Nobody`"), "{unknown}");
 }

@@ -91,7 +91,8 @@ impl ModelService {
         self.known().find(|known| known.id == id)
     }
 
-    pub(super) fn knows(&self, id: &str) -> bool {
+    /// Whether there is such a provider on this server.
+    pub(crate) fn knows(&self, id: &str) -> bool {
         self.find(id).is_some()
     }
 

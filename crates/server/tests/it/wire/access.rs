@@ -132,6 +132,7 @@ impl Things {
             ("examples", _) | ("packages", _) => "none",
             ("keys", "id") => mine("key"),
             ("assets", "id" | "asset_id") => mine("asset"),
+            ("models", "id") => "none",
             (_, "workflow_id") | ("workflows" | "public", "id") => mine("workflow"),
             (_, "job_id") => mine("job"),
             (_, "thread_id") => mine("thread"),

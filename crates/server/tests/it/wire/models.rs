@@ -485,3 +485,120 @@ async fn without_ollama_a_pull_says_so() {
     assert_eq!(detail["status"], "unavailable");
     assert!(detail["message"].is_string() && detail["error"].is_string());
 }
+
+#[tokio::test]
+async fn case_80_models_are_listed_by_provider_and_kind() {
+    let server = TestServer::start_with(&["--enable-fake-provider"]);
+    let client = server.client();
+    let providers = client.get("/api/models/providers").await.ok();
+    let providers = providers.as_array().unwrap();
+    let fake = providers.iter().find(|p| p["provider"] == "fake").unwrap();
+    let can = fake["capabilities"].as_array().unwrap();
+    for capability in ["generate_messages", "generate_embedding", "text_to_speech"] {
+        assert!(can.contains(&json!(capability)), "{capability}: {fake}");
+    }
+    assert!(!can.contains(&json!("text_to_video")));
+    assert!(providers.iter().any(|p| p["provider"] == "local"));
+    for (kind, tag, id) in [
+        ("llm", "language_model", "fake-model-v1"),
+        ("image", "image_model", "fake-image-model"),
+        ("tts", "tts_model", "fake-tts"),
+        ("asr", "asr_model", "fake-asr"),
+        ("embedding", "embedding_model", "fake-embedding"),
+    ] {
+        let models = client.get(&format!("/api/models/{kind}/fake")).await.ok();
+        let first = &models[0];
+        assert_eq!(
+            (&first["type"], &first["provider"], &first["id"]),
+            (&json!(tag), &json!("fake"), &json!(id))
+        );
+        let others = client.get(&format!("/api/models/{kind}/mlx")).await.ok();
+        assert_eq!(others, json!([]), "a provider that is not here");
+        let refused = client.get(&format!("/api/models/{kind}/nope")).await;
+        assert_eq!(
+            refused.places(),
+            [("enum".into(), json!(["path", "provider"]))]
+        );
+    }
+    assert_eq!(client.get("/api/models/video/fake").await.ok(), json!([]));
+    let speaking = client.get("/api/models/tts").await.ok();
+    assert!(
+        speaking
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|m| m["id"] == "fake-tts")
+    );
+}
+
+#[tokio::test]
+async fn recommended_models_are_sorted_by_task() {
+    let server = TestServer::start();
+    let client = server.client();
+    let all = client.get("/api/models/recommended").await.ok();
+    let all = all.as_array().unwrap();
+    for (path, tasks) in [
+        ("image", vec!["text-to-image", "image-to-image"]),
+        ("image/text-to-image", vec!["text-to-image"]),
+        ("image/image-to-image", vec!["image-to-image"]),
+        ("language", vec!["text-generation", "feature-extraction"]),
+        ("language/text-generation", vec!["text-generation"]),
+        ("language/embedding", vec!["feature-extraction"]),
+        ("asr", vec!["automatic-speech-recognition"]),
+        ("tts", vec!["text-to-speech"]),
+        ("video/text-to-video", vec!["text-to-video"]),
+        ("video/image-to-video", vec!["image-to-video"]),
+    ] {
+        let path = format!("/api/models/recommended/{path}");
+        let some = client.get(&path).await.ok();
+        let wanted: Vec<_> = all
+            .iter()
+            .filter(|m| tasks.iter().any(|task| m["pipeline_tag"] == *task))
+            .cloned()
+            .collect();
+        assert!(!wanted.is_empty());
+        assert_eq!(some, json!(wanted), "{path}");
+    }
+    // There is no Ollama server here.
+    let checked = client
+        .get("/api/models/recommended?check_servers=true")
+        .await
+        .ok();
+    let checked = checked.as_array().unwrap();
+    assert!(checked.len() < all.len() && checked.iter().all(|m| m["type"] != "llama_model"));
+    assert_eq!(client.get("/api/models/all").await.ok(), json!(all));
+    assert_eq!(client.get("/api/models/ollama").await.ok(), json!([]));
+    let info = client
+        .get("/api/models/ollama_model_info?model_name=x")
+        .await
+        .ok();
+    assert_eq!(info, Value::Null);
+}
+
+#[tokio::test]
+async fn the_models_of_an_ollama_server_are_listed_and_described() {
+    let ollama = Ollama::start().await;
+    let server = TestServer::start_with(&["--ollama-api-url", &ollama.url()]);
+    let client = server.client();
+    let listed = client.get("/api/models/ollama").await.ok();
+    assert_eq!(
+        listed,
+        json!([{
+            "type": "llama_model", "name": "good:latest", "repo_id": "good:latest",
+            "modified_at": "2026-01-01T00:00:00Z", "size": 7, "digest": "d", "details": { "family": "llama" },
+        }])
+    );
+    let info = async |name: &str| {
+        let path = format!("/api/models/ollama_model_info?model_name={name}");
+        client.get(&path).await
+    };
+    assert_eq!(info("good").await.ok()["capabilities"][0], "completion");
+    assert_eq!(info("gone").await.ok(), Value::Null);
+    let missing = client.get("/api/models/ollama_model_info").await;
+    assert_eq!(missing.status, 422);
+    let all = client.get("/api/models/all").await.ok();
+    assert_eq!(all[0]["id"], "good:latest");
+    drop(ollama);
+    let away = client.get("/api/models/ollama").await.detail(503);
+    assert!(away.starts_with("ConnectionError: "), "{away}");
+}

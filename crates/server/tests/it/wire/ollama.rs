@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, post};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -20,6 +20,8 @@ impl Ollama {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let routes = Router::new()
+            .route("/api/tags", get(tags))
+            .route("/api/show", post(show))
             .route("/api/pull", post(pull))
             .route("/api/delete", delete(remove));
         let mut serving = JoinSet::new();
@@ -52,6 +54,24 @@ async fn pull(body: String) -> Response {
     }
     let text: String = lines.iter().map(|l| format!("{l}\n")).collect();
     ([("content-type", "application/x-ndjson")], text).into_response()
+}
+
+async fn tags() -> Response {
+    let model = json!({
+        "name": "good:latest", "modified_at": "2026-01-01T00:00:00Z", "size": 7, "digest": "d",
+        "details": { "family": "llama" },
+    });
+    json!({ "models": [model] }).to_string().into_response()
+}
+
+async fn show(body: String) -> Response {
+    let body: Value = serde_json::from_str(&body).unwrap();
+    match body["model"].as_str().unwrap() {
+        "good" => json!({ "capabilities": ["completion"] })
+            .to_string()
+            .into_response(),
+        _ => missing("model not found", StatusCode::NOT_FOUND),
+    }
 }
 
 async fn remove(body: String) -> Response {

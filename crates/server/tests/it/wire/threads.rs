@@ -287,24 +287,44 @@ async fn an_agent_execution_names_its_event() {
 }
 
 #[tokio::test]
-async fn a_thread_cannot_be_summarized_without_a_model_provider() {
-    let server = TestServer::start();
+async fn a_thread_is_named_by_a_model_in_a_few_words() {
+    let folder = folder();
+    let file = folder.path().join("script.json");
+    let long = "words ".repeat(30);
+    let script = json!([
+        { "contains": "short", "turns": [{ "text": "\"A \u{201c}good\u{201d} plan\"\n" }] },
+        { "contains": "long", "turns": [{ "text": long }] },
+        { "contains": "away", "turns": [{ "refuse": { "status": 401, "message": "no" } }] },
+    ]);
+    std::fs::write(&file, script.to_string()).unwrap();
+    let address = format!("fake={}", file.display());
+    let server = TestServer::start_over(
+        folder,
+        &["--enable-fake-provider", "--provider-url", &address],
+    );
     let client = server.client();
     let made = client.post("/api/threads", &json!({})).await.ok();
     let path = format!("/api/threads/{}/summarize", made["id"].as_str().unwrap());
-    let ask = |provider: &str| json!({ "provider": provider, "model": "m", "content": "c" });
-    let told = client
-        .post(&path, &ask("huggingface_zai"))
-        .await
-        .detail(501);
-    assert!(told.contains("no model provider"), "{told}");
-    let refused = client.post(&path, &ask("nope")).await;
+    let ask = |provider: &str, content: &str| json!({ "provider": provider, "model": "fake-model-v1", "content": content });
+    let named = client.post(&path, &ask("fake", "short")).await.ok();
+    assert_eq!(named["title"], "A \u{201c}good\u{201d} plan");
+    assert_eq!(
+        (&named["id"], &named["user_id"]),
+        (&made["id"], &json!("1"))
+    );
+    let named = client.post(&path, &ask("fake", "long")).await.ok();
+    let title = named["title"].as_str().unwrap();
+    assert!(title.chars().count() <= 60 && title.starts_with("words words"));
+    client.post(&path, &ask("fake", "away")).await.detail(502);
+    let refused = client.post(&path, &ask("nope", "c")).await;
     assert_eq!(
         refused.places(),
         [("enum".into(), json!(["body", "provider"]))]
     );
+    let told = client.post(&path, &ask("huggingface_zai", "c")).await;
+    assert!(matches!(told.status, 400 | 422), "{told:?}");
     let missing = client
-        .post("/api/threads/none/summarize", &ask("openai"))
+        .post("/api/threads/none/summarize", &ask("fake", "c"))
         .await;
     assert_eq!(missing.detail(404), "Thread not found");
 }

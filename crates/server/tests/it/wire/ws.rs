@@ -1,5 +1,6 @@
-//! The sockets of a server that really runs (socket spec 1 to 6, conformance rows 1 to 38, 55, 58 to 60).
+//! The sockets of a server that really runs (socket spec 1 to 8, conformance rows 1 to 51, 55, 58 to 60).
 
+mod chat;
 mod client;
 mod doors;
 mod downloads;

@@ -161,3 +161,42 @@ pub(super) async fn a_deleted_thread_takes_its_messages_along(store: Store) {
     assert_eq!(ids(&store, "kept", false, 1000).await[0].len(), 150);
     assert!(store.delete_thread("u", "t").await.is_err());
 }
+
+pub(super) async fn messages_are_stored_together_or_not_at_all(store: Store) {
+    store.insert_thread(thread("t", "u", 1)).await.unwrap();
+    let taken = vec![message("a", "t", 1), message("a", "t", 2)];
+    let refused = store.insert_messages(taken).await;
+    assert!(matches!(refused, Err(StoreError::AlreadyExists { .. })));
+    let elsewhere = vec![message("a", "t", 1), message("b", "nowhere", 2)];
+    let refused = store.insert_messages(elsewhere).await;
+    assert!(matches!(refused, Err(StoreError::NotFound { .. })));
+    assert_eq!(ids(&store, "t", false, 10).await, [Vec::<String>::new()]);
+    let named = MessageRow {
+        workflow_message_input_name: Some("said".into()),
+        workflow_messages_input_name: Some("all".into()),
+        ..message("b", "t", 2)
+    };
+    let both = vec![message("a", "t", 1), named.clone()];
+    store.insert_messages(both).await.unwrap();
+    assert_eq!(ids(&store, "t", false, 10).await, [["a", "b"]]);
+    assert_eq!(store.get_message("u", "b").await.unwrap(), Some(named));
+}
+
+pub(super) async fn the_newest_messages_are_read_without_those_of_agents_at_work(store: Store) {
+    store.insert_thread(thread("t", "u", 1)).await.unwrap();
+    for (at, id) in (1..).zip(["a", "b", "c", "d", "e"]) {
+        let role = if id == "d" { "agent_execution" } else { "user" };
+        let row = MessageRow {
+            role: role.to_owned(),
+            ..message(id, "t", at)
+        };
+        store.insert_message(row, None).await.unwrap();
+    }
+    let recent = async |user: &str, most| {
+        let rows = store.recent_messages(user, "t", most).await.unwrap();
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
+    assert_eq!(recent("u", 2).await, ["c", "e"]);
+    assert_eq!(recent("u", 9).await, ["a", "b", "c", "e"]);
+    assert!(recent("v", 9).await.is_empty());
+}

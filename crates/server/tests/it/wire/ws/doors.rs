@@ -84,6 +84,9 @@ async fn told(server: &TestServer, command: &str, job: &str, workflow: &str) -> 
         "job_id": if command == "run_job" { Value::Null } else { job.into() },
         "workflow_id": workflow, "id": workflow, "ids": [workflow], "input": "name", "value": 1, "params": {},
         "node_type": "nodetool.output.Output", "user_id": "user_ann",
+        // Threads get the ids their users choose, and a taken one has to be refused: who says something in a thread
+        // learns that it is taken. Nobody else does.
+        "thread_id": if command == "chat_message" { Value::Null } else { job.into() },
     });
     let asked = json!({ "command": command, "data": data, "request_id": "r" });
     socket.send(&asked).await;
@@ -145,9 +148,14 @@ async fn case_32_every_socket_command_is_blind_to_other_users() {
     );
     let workflow = server.client().send(request).await.ok()["id"].clone();
     let workflow = workflow.as_str().unwrap();
+    // A thread of hers has the id of her job, so that it stands for both.
+    let asked = json!({ "thread_id": job, "content": "mine", "model": "local/echo" });
+    hers.command("chat_message", asked).await;
+    hers.until("chunk").await;
     let (no_job, no_workflow) = ("f".repeat(32), "e".repeat(32));
     let commands = listed(include_str!("../../../../src/ws/jobs.rs"));
     let commands = commands.chain(listed(include_str!("../../../../src/ws/rpc.rs")));
+    let commands = commands.chain(listed(include_str!("../../../../src/ws/chat.rs")));
     let mut tried = 0;
     for command in commands {
         let real = told(&server, command, &job, workflow).await;
