@@ -79,7 +79,10 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         ..config
     };
     let extent = Extent {
-        families: Families::of(config.mode),
+        families: Families {
+            mcp: true,
+            ..Families::of(config.mode)
+        },
         front: house::front(&config, &extensions)?,
         extensions,
     };

@@ -10,6 +10,7 @@ mod house;
 mod ledger;
 mod live;
 mod media;
+mod models;
 mod node_cases;
 mod tables;
 mod utc;

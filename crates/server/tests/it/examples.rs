@@ -8,10 +8,21 @@ use serde_json::{Map, Value};
 use crate::wire::server::program;
 
 /// Namespaces without an example, and why.
-const WITHOUT_EXAMPLE: [(&str, &str); 1] = [(
-    "lib.http",
-    "its nodes call other servers, and examples run offline",
-)];
+const WITHOUT_EXAMPLE: [(&str, &str); 6] = [
+    (
+        "lib.http",
+        "its nodes call other servers, and examples run offline",
+    ),
+    ("nodetool.generators", NEEDS_A_MODEL),
+    ("nodetool.image", NEEDS_A_MODEL),
+    ("nodetool.audio", NEEDS_A_MODEL),
+    ("nodetool.video", NEEDS_A_MODEL),
+    (
+        "vector.faiss",
+        "its arrays come from nodes that are not built in",
+    ),
+];
+const NEEDS_A_MODEL: &str = "its nodes need a model that does more than the demonstration";
 
 /// Nodes outside of `lib.http` that reach the network.
 const NETWORKED: [&str; 2] = [

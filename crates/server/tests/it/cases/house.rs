@@ -16,6 +16,7 @@ use nodetool_server::NodeServices;
 use tempfile::TempDir;
 
 use super::fixtures::{self, Received, Streams};
+use super::models;
 
 /// A run that takes longer is a failed case, not a hanging suite.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -79,11 +80,13 @@ impl House {
             assets: folder.path().join("assets"),
             allow_hosts: Vec::new(),
         };
+        let mut services = services
+            .build()
+            .unwrap_or_else(|e| panic!("services: {e:#}"));
+        (services.models, services.conversations) = models::services();
         House {
             registry,
-            services: services
-                .build()
-                .unwrap_or_else(|e| panic!("services: {e:#}")),
+            services,
             received,
             runs: AtomicU64::new(0),
             folder,
@@ -104,7 +107,7 @@ impl House {
     }
 
     fn plan(&self, graph: Value) -> Result<Arc<Plan>, String> {
-        let graph = Graph::from_value(graph).map_err(|faults| {
+        let graph = Graph::from_value(models::filled(graph)).map_err(|faults| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             faults.join("; ")
         })?;

@@ -7,7 +7,7 @@ use nodetool_protocol::{Map, Value};
 use super::compare::{Compare, items, shown};
 use super::house::{House, Order, Ran};
 use super::ledger::Verdict;
-use super::{media, tables};
+use super::{media, models, tables};
 
 /// Where the graph of a case is.
 enum Source {
@@ -144,7 +144,14 @@ impl WorkflowCase {
     /// Whether the command line can run it and something is expected: it cannot deliver events.
     pub(super) fn is_for_the_command_line(&self) -> bool {
         let expected = !self.expect.is_null();
-        expected && self.file().is_some() && self.trigger_event.is_none() && self.live.is_none()
+        let file = self.file();
+        // The files name models that only the house of these tests has.
+        let asks_models = file.is_some_and(|file| models::asked_in(&tables::read(file)));
+        expected
+            && file.is_some()
+            && !asks_models
+            && self.trigger_event.is_none()
+            && self.live.is_none()
     }
 
     /// The run to make; nothing when the file is not here.
