@@ -146,7 +146,8 @@ def main(arguments):
             made = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
             tokens.append(made.stdout.strip())
         server = nodetool(
-            program, folder, "--mcp", "--enable-fake-provider", AUTH_PROVIDER="multi_user", USERS_FILE=str(users),
+            program, folder, "--mcp", "--enable-fake-provider", AUTH_PROVIDER="multi_user",
+            USERS_FILE=str(users), HOME=folder,
         )
         try:
             address = server.ready()

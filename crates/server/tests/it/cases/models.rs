@@ -45,9 +45,10 @@ pub(super) fn asked_in(value: &Value) -> bool {
         }
 }
 
-/// The same with models of the provider in the place of all others.
+/// The same with models of the provider where none is chosen.
 pub(super) fn filled(value: Value) -> Value {
-    let name = kind(&value);
+    let chosen = |value: &Value| value.get("id").is_some_and(|id| id.as_str() != Some(""));
+    let name = kind(&value).filter(|_| !chosen(&value));
     match value {
         Value::List(items) => Value::list(items.iter().cloned().map(filled)),
         Value::Map(map) => {
@@ -91,7 +92,12 @@ fn has_none<'a, T: Send + 'a>(what: &'static str) -> BoxFuture<'a, Result<T, Mod
 }
 
 impl Models for Scripted {
-    fn chat<'a>(&'a self, request: ChatRequest) -> BoxFuture<'a, Result<ChatStream, ModelError>> {
+    /// Answers for every model.
+    fn chat<'a>(
+        &'a self,
+        mut request: ChatRequest,
+    ) -> BoxFuture<'a, Result<ChatStream, ModelError>> {
+        request.model = "fake-model-v1".into();
         self.0.chat.as_ref().expect("it talks").chat(request)
     }
     fn embed<'a>(&'a self, request: EmbedRequest) -> BoxFuture<'a, Result<Embeddings, ModelError>> {
