@@ -29,6 +29,7 @@ mod listener;
 mod lists;
 pub(crate) mod local;
 mod machine;
+mod mcp;
 mod models;
 mod oauth;
 mod observed;
