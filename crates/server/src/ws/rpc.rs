@@ -161,7 +161,7 @@ fn capabilities(socket: &Socket) -> Value {
         ("server_time", time),
         ("supported_encodings", words(&["messagepack"])),
         ("default_encoding", "messagepack".into()),
-        ("profiles", words(&["ws", "jobs", "updates"])),
+        ("profiles", words(&["ws", "jobs", "chat", "updates"])),
         ("registry_revision", parts.revision.as_str().into()),
         ("python_bridge", false.into()),
         ("auth_modes", words(&["local"])),
