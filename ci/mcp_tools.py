@@ -18,7 +18,6 @@ import urllib.request
 from rigs import Missing, built_program, nodetool, python_packages
 
 RUN_SECONDS = 240
-TOKEN = "a token for tests of tools"
 
 WORKFLOW = {
     "name": "Shout", "tool_name": "shout", "description": "Says a text loudly.", "access": "private",

@@ -2,6 +2,7 @@
 
 mod assets;
 mod assets_at_work;
+mod chat;
 mod doctor;
 mod fake;
 mod files;

@@ -60,7 +60,7 @@ async fn pages_of_other_sites_and_strangers_get_no_session() {
     );
     let environment = [
         ("AUTH_PROVIDER", "static"),
-        ("SERVER_AUTH_TOKEN", "a token for tests of tools"),
+        ("SERVER_AUTH_TOKEN", "a-token-for-tests-of-tools"),
     ];
     let server = TestServer::start_in(&environment, &["--mcp"]);
     for path in ["/mcp", "/mcp/mcp"] {
