@@ -22,9 +22,8 @@ import time
 import urllib.error
 import urllib.request
 
-from fuzz_api import START_SECONDS, installed
+from rigs import ROOT, START_SECONDS, Missing, python_packages
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 SECRETS = {"SERVER_AUTH_TOKEN": "a-token-of-the-check", "SECRETS_MASTER_KEY": "a-key-of-the-check", "ADMIN_TOKEN": "x"}
 PROGRAM = "/usr/local/bin/nodetool"
 # Rules of the unit that keep the service from the rest of the machine.
@@ -191,13 +190,13 @@ def main(arguments):
     try:
         command, health, image = dockerfile()
         run("Dockerfile", program, command, image | {"AUTH_PROVIDER": "static"} | SECRETS, health)
-        run("compose.yaml", program, command, image | compose(installed(target) / "python"), health)
+        run("compose.yaml", program, command, image | compose(python_packages(target, "schemathesis") / "python"), health)
         command, environment = unit()
         run("nodetool.service", program, command, environment)
         with tempfile.TemporaryDirectory() as folder:
             note = verify(program, pathlib.Path(folder))
         checks = 3
-    except (Fault, OSError, subprocess.SubprocessError) as e:
+    except (Fault, Missing, OSError, subprocess.SubprocessError) as e:
         print(f"deploy: {e}", file=sys.stderr)
         return 1
     print(f"Ran {checks} deployments" + (f" ({note})" if note else ""))

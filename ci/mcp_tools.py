@@ -40,7 +40,7 @@ import httpx2
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-address, token, workflow, program, stranger = json.loads(sys.argv[1])
+address, token, workflow, program, stranger, folder = json.loads(sys.argv[1])
 passed = failed = 0
 
 def check(what, good):
@@ -97,6 +97,10 @@ async def main():
         there = StdioServerParameters(command=program, args=["mcp", "--api-url", address], env=environment)
         async with Client(there, mode=mode) as client:
             await use(client, f"stdio, {mode}")
+    alone = StdioServerParameters(command=program, args=["mcp", "--data-dir", folder + "/alone"], env={"HOME": folder})
+    async with Client(alone) as client:
+        tools = {tool.name for tool in (await client.list_tools()).tools}
+        check("a program gets tools without any server", "list_workflows" in tools)
     async with Client(over_http(stranger), mode="legacy") as client:
         tools = {tool.name for tool in (await client.list_tools()).tools}
         check("another user does not see the workflow", "workflow_shout" not in tools and "list_workflows" in tools)
@@ -151,7 +155,7 @@ def main(arguments):
         try:
             address = server.ready()
             saved = asked(address, "/api/workflows/", tokens[0], WORKFLOW)
-            given = json.dumps([address, tokens[0], saved["id"], str(program), tokens[1]])
+            given = json.dumps([address, tokens[0], saved["id"], str(program), tokens[1], folder])
             command = [programs / "python", "-c", CLIENT, given]
             code = subprocess.run(command, timeout=RUN_SECONDS).returncode
         except Missing as e:

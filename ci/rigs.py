@@ -48,7 +48,7 @@ def built_program(target):
 class Listening:
     """A process that prints `listens on http://…` somewhere; what it prints is kept for a failure."""
 
-    def __init__(self, command, environment, stream="stderr", stdin=subprocess.DEVNULL):
+    def __init__(self, command, environment, stream="stderr", stdin=subprocess.DEVNULL, own_session=False):
         self.log = []
         self.address = None
         self.listens = threading.Event()
@@ -56,7 +56,7 @@ class Listening:
         if stream == "stdout":
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self.process = subprocess.Popen(
-            command, env=environment, stdin=stdin, text=True, errors="replace", **pipes,
+            command, env=environment, stdin=stdin, text=True, errors="replace", start_new_session=own_session, **pipes,
         )
         self.source = self.process.stderr or self.process.stdout
         self.reader = threading.Thread(target=self.read, daemon=True)

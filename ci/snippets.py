@@ -21,16 +21,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 
-from fuzz_api import START_SECONDS, Server
+from rigs import ROOT, START_SECONDS, Listening, nodetool
 from snippet_cases import CASES, DOCUMENTS, REPLACED, SHAPES, STORED, WAITING, WORKFLOWS, Outcome, Wrong
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUNTIME = ROOT / "ci" / "snippets.js"
 PACKAGES = {"ws": "8.23.0", "@msgpack/msgpack": "3.1.3"}
 SNIPPET_SECONDS = 20
@@ -146,19 +144,11 @@ def came_out(printed, complained, record):
     return f"{printed}{complained}{''.join(told)}"[:SHOWN]
 
 
-class Started(Server):
+class Started(Listening):
     """A server that a snippet starts."""
 
     def __init__(self, command, environment):
-        self.log = []
-        self.address = None
-        self.listens = threading.Event()
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, errors="replace", start_new_session=True,
-        )
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
+        super().__init__(command, environment, own_session=True)
 
     def stop(self):
         # The shell would end alone.
@@ -308,7 +298,7 @@ def run_all(runnable, shapes, program, packages):
     """Runs the parts; gives what is wrong, each as title, code and what came out."""
     wrong = []
     with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as folder:
-        server = Server(program, data)
+        server = nodetool(program, data)
         try:
             server.listens.wait(START_SECONDS)
             if server.address is None:

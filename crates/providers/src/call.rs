@@ -369,6 +369,8 @@ fn kind_of(
         // Money that is used up does not come back by waiting.
         429 if code == "insufficient_quota" => ModelErrorKind::Forbidden,
         429 => ModelErrorKind::RateLimited { retry_after },
+        // An address that leads elsewhere leads there the next time, too.
+        300..400 => ModelErrorKind::Protocol,
         400..500 => ModelErrorKind::BadRequest,
         _ => ModelErrorKind::Server,
     }

@@ -2,11 +2,16 @@
 //!
 //! Each request is carried out for the caller that the door let in with it; a session remembers nobody.
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use nodetool_protocol::{Map, Value};
 use nodetool_sdk::tools::{Tool, Tools};
 use nodetool_store::WorkflowFilter;
@@ -19,6 +24,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::local::{LocalSessionManager, SessionConfig};
+use rmcp::transport::streamable_http_server::session::{SessionId, SessionManager};
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 
 use crate::services::{Caller, ToolScope, ToolService, WorkflowService};
@@ -27,6 +33,10 @@ use crate::services::{Caller, ToolScope, ToolService, WorkflowService};
 const PATHS: [&str; 2] = ["/mcp", "/mcp/mcp"];
 /// Most workflows that are tools of their own.
 const MOST_WORKFLOWS: usize = 500;
+/// Most sessions of one user.
+const MOST_SESSIONS: usize = 32;
+/// The header that names a session.
+const HEADER_SESSION_ID: &str = "mcp-session-id";
 /// How long a session without requests lives.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
@@ -95,14 +105,56 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(offer: Offer) -> Router<S
     sessions.session_config = session;
     // The door has looked at Host and Origin.
     let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
-    let service = StreamableHttpService::new(
-        move || Ok(Handler(offer.clone())),
-        Arc::new(sessions),
-        config,
-    );
-    PATHS.iter().fold(Router::new(), |routes, path| {
+    let sessions = Arc::new(sessions);
+    let service =
+        StreamableHttpService::new(move || Ok(Handler(offer.clone())), sessions.clone(), config);
+    let holders = Arc::new(Holders {
+        sessions,
+        of_users: tokio::sync::Mutex::default(),
+    });
+    let routes = PATHS.iter().fold(Router::new(), |routes, path| {
         routes.route_service(path, service.clone())
-    })
+    });
+    routes.layer(middleware::from_fn_with_state(holders, hold))
+}
+
+/// Who has which sessions.
+struct Holders {
+    sessions: Arc<LocalSessionManager>,
+    of_users: tokio::sync::Mutex<HashMap<String, VecDeque<SessionId>>>,
+}
+
+/// Lets callers into sessions of their own only, and keeps so many of them as one needs: the oldest make room.
+async fn hold(State(holders): State<Arc<Holders>>, request: Request, next: Next) -> Response {
+    let caller = request.extensions().get::<Caller>();
+    let Some(user_id) = caller.map(|caller| caller.user_id.clone()) else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    let named = |headers: &HeaderMap| {
+        let id = headers.get(HEADER_SESSION_ID)?.to_str().ok()?;
+        Some(SessionId::from(id))
+    };
+    if let Some(id) = named(request.headers()) {
+        let own = holders.of_users.lock().await;
+        if !own.get(&user_id).is_some_and(|own| own.contains(&id)) {
+            // What a session that is over is answered with, too.
+            return StatusCode::NOT_FOUND.into_response();
+        }
+    }
+    let began = named(request.headers()).is_none();
+    let response = next.run(request).await;
+    if began && let Some(id) = named(response.headers()) {
+        let mut all = holders.of_users.lock().await;
+        let own = all.entry(user_id).or_default();
+        own.push_back(id);
+        while own.len() > MOST_SESSIONS
+            && let Some(oldest) = own.pop_front()
+        {
+            // It may have ended by itself.
+            let _ = holders.sessions.close_session(&oldest).await;
+        }
+    }
+    response
 }
 
 #[derive(Clone)]

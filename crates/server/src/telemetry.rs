@@ -106,6 +106,10 @@ fn is_calm(metadata: &Metadata<'_>) -> bool {
     if target == TRACE {
         return false;
     }
+    // It logs what clients say of themselves.
+    if target.starts_with("rmcp") {
+        return *metadata.level() <= tracing::Level::WARN;
+    }
     target.starts_with("nodetool") || target == AUDIT || *metadata.level() <= tracing::Level::INFO
 }
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::Gemini;
 use crate::Account;
 use crate::inline::{base64, mime_of};
+use crate::media::result_file::Results;
 
 /// Most bytes of a video.
 const MAX_VIDEO: usize = 1 << 30;
@@ -176,13 +177,20 @@ impl Gemini {
         let own = Url::parse(&account.address).map_err(bad)?.origin();
         let mut url = Url::parse(uri).map_err(bad)?;
         for _ in 0..=MAX_REDIRECTS {
-            let request = match url.origin() == own {
-                true => self.request(Method::GET, url.as_str())?,
-                false if url.scheme() == "https" => account.client.get(url.clone()),
-                false => {
+            if url.origin() != own {
+                if url.scheme() != "https" {
                     return Err(account.nonsense("a video at an address that is not https"));
                 }
-            };
+                let peer = None;
+                let made = Results { account, peer }
+                    .fetch(url.as_str(), MAX_VIDEO)
+                    .await?;
+                return match made.source {
+                    MediaSource::Bytes(bytes) => Ok(bytes.into()),
+                    MediaSource::Url(_) => Err(account.nonsense("a video that is not there")),
+                };
+            }
+            let request = self.request(Method::GET, url.as_str())?;
             let left = until.saturating_duration_since(Instant::now());
             let response = account.exchange(request, left).await?;
             match leads_to(&url, &response) {

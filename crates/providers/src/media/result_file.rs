@@ -28,6 +28,17 @@ pub(crate) struct Results<'a> {
     pub(crate) peer: Option<IpAddr>,
 }
 
+/// Whether an address is one at which machines are told their own credentials.
+fn is_of_machine(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(ip) => ip.is_link_local(),
+            None => ip.is_unicast_link_local() || ip.segments()[..2] == [0xfd00, 0x0ec2],
+        },
+    }
+}
+
 impl Results<'_> {
     /// The file at an address, up to a size.
     pub(crate) async fn fetch(&self, address: &str, most: usize) -> Result<Media, ModelError> {
@@ -62,7 +73,7 @@ impl Results<'_> {
         }
         let private = addresses(url).await.into_iter().find(|ip| !is_public(*ip));
         if let Some(ip) = private
-            && !self.is_at_home().await
+            && (is_of_machine(ip) || !self.is_at_home().await)
         {
             return Err(self.in_own_network(ip));
         }
@@ -76,7 +87,7 @@ impl Results<'_> {
         let peer = response.remote_addr().map(|peer| peer.ip());
         if let Some(ip) = peer.filter(|ip| !is_public(*ip))
             && self.peer != Some(ip)
-            && !self.is_at_home().await
+            && (is_of_machine(ip) || !self.is_at_home().await)
         {
             return Err(self.in_own_network(ip));
         }

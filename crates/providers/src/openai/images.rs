@@ -5,12 +5,13 @@ use std::time::Duration;
 use nodetool_sdk::models::{ImageRequest, Media, MediaSource, ModelError, ModelErrorKind};
 use nodetool_sdk::protocol::{Map, Value as Plain};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body as Upload, Method, Url, header};
+use reqwest::{Body as Upload, Method};
 use serde_json::Value;
 
 use super::body::Body;
 use super::dialect::Drawing;
 use super::{Client, contents};
+use crate::media::result_file::Results;
 
 /// Most bytes of a picture that is fetched.
 const MAX_PICTURE: usize = 64 << 20;
@@ -216,28 +217,17 @@ impl Client {
         }
     }
 
-    /// Fetches a picture, without the key. Addresses may be signed: they are in no message.
+    /// Fetches a picture, without the key.
     async fn fetch(&self, address: &str) -> Result<Vec<u8>, ModelError> {
-        let account = &self.account;
-        let url = Url::parse(address).ok();
-        let own = Url::parse(&account.address).ok();
-        let fits = |url: &Url| {
-            let named = |domain: &str| domain != "localhost" && domain.contains('.');
-            let public = url.scheme() == "https" && url.domain().is_some_and(named);
-            // A server that somebody runs gives addresses of its own.
-            public || own.is_some_and(|own| own.origin() == url.origin())
+        let results = Results {
+            account: &self.account,
+            peer: None,
         };
-        let Some(url) = url.filter(fits) else {
-            return Err(account.nonsense("a picture at an address that is not public"));
-        };
-        let get = account.client.get(url);
-        let response = account.send(get, account.patience.first_byte).await?;
-        let length = response.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|l| l.to_str().ok()?.parse::<usize>().ok());
-        if length.is_some_and(|length| length > MAX_PICTURE) {
-            return Err(account.nonsense(format_args!("more than {MAX_PICTURE} bytes")));
+        let picture = results.fetch(address, MAX_PICTURE).await?;
+        match picture.source {
+            MediaSource::Bytes(bytes) => Ok(bytes.into()),
+            MediaSource::Url(_) => Err(self.account.nonsense("a picture that is not there")),
         }
-        account.whole(response, MAX_PICTURE).await
     }
 }
 

@@ -55,9 +55,11 @@ impl ChatServer {
 /// What the routes work with: keys of the environment, and workflow files that run in this process. The folder holds what
 /// their nodes make.
 fn chat(config: &Config, files: Vec<WorkflowFile>, folder: &Path) -> anyhow::Result<OpenAiState> {
+    let settings = config.model_settings()?;
+    let secrets = super::environment::with_own_keys(&config.secrets, &settings);
     let models = ModelService::new(ModelParts {
-        settings: config.model_settings()?,
-        keys: Keys::Given(Arc::new(config.secrets.clone())),
+        settings,
+        keys: Keys::Given(Arc::new(secrets)),
         chosen: None,
         ledger: Ledger::default(),
     });

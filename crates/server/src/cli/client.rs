@@ -255,7 +255,9 @@ impl Client {
             }
             _ => {
                 let told = told.unwrap_or_else(|| format!("{address} answered {status}"));
+                // The log of a server inside this command is nowhere to be read.
                 let id = id
+                    .filter(|_| !self.here)
                     .map(|id| format!("; request {id} in the server's log"))
                     .unwrap_or_default();
                 format!("{told} ({}{id})", status.as_u16())

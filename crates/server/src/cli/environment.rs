@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::sensitive::Sensitive;
-use crate::services::in_environment;
+use crate::services::{ModelSettings, in_environment};
 
 /// The value of a variable that the settings name.
 pub(super) fn variable(name: &str) -> Option<String> {
@@ -12,6 +12,18 @@ pub(super) fn variable(name: &str) -> Option<String> {
         reason = "the settings name variables for other programs' tokens, read once before anything runs"
     )]
     std::env::var(name).ok()
+}
+
+/// Secrets of the environment with the keys of the operator's own providers that it has, too.
+pub(super) fn with_own_keys(
+    secrets: &BTreeMap<String, Sensitive>,
+    settings: &ModelSettings,
+) -> BTreeMap<String, Sensitive> {
+    let own = settings.own_keys().filter_map(|name| {
+        let value = variable(&name).filter(|value| !value.is_empty())?;
+        Some((name, Sensitive::new(value)))
+    });
+    secrets.clone().into_iter().chain(own).collect()
 }
 
 /// The registered secrets that the environment has a value for.

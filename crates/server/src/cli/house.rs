@@ -1,5 +1,6 @@
 //! Services and routes put together over a store, for `nodetool serve` and for commands that are their own server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,11 +115,15 @@ pub(super) fn house(
         },
     )
     .context("cannot set up connections to other sites")?;
+    let model_settings = config.model_settings()?;
+    let more: BTreeSet<String> = model_settings.own_keys().collect();
+    let given = super::environment::with_own_keys(&config.secrets, &model_settings);
     let secrets = SecretsService::new(SecretsParts {
+        more,
         store: store.clone(),
         changes: changes.clone(),
         safe,
-        environment: config.secrets.clone(),
+        environment: given,
         shared: config.mode != Mode::Public,
         accounts: Some(Arc::new(oauth.clone())),
     });
@@ -135,7 +140,7 @@ pub(super) fn house(
     };
     let ledger = Ledger::new(store.clone());
     let models = ModelService::new(ModelParts {
-        settings: config.model_settings()?,
+        settings: model_settings,
         keys: Keys::Stored(secrets.clone()),
         chosen: Some(settings.clone()),
         ledger: ledger.clone(),

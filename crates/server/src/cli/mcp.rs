@@ -177,7 +177,13 @@ async fn send(
     message: Vec<u8>,
     out: mpsc::Sender<Vec<u8>>,
 ) -> anyhow::Result<()> {
-    let read = serde_json::from_slice::<Value>(&message).unwrap_or_default();
+    let Ok(read) = serde_json::from_slice::<Value>(&message) else {
+        let error = json!({ "code": -32700, "message": "a line that is no JSON" });
+        let answer = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+        // Nobody reads any more: the program that started this one has gone.
+        let _ = out.send(answer.to_string().into_bytes()).await;
+        return Ok(());
+    };
     let id = read["id"].clone();
     let mut headers = session.headers();
     headers.extend(about(&read));

@@ -13,7 +13,7 @@ use nodetool_sdk::{BoxFuture, EventSink, RunCx, Variables};
 
 use super::params::Params;
 use super::progress::Progress;
-use super::{EXIT_USAGE, document, faults, show};
+use super::{EXIT_USAGE, document, environment, faults, show};
 use crate::config::{ChatArgs, Config, Overrides};
 use crate::node_services::{self, NodeServices};
 use tokio::sync::Notify;
@@ -124,9 +124,11 @@ impl Run {
             data_dir: Some(folder.to_owned()),
             ..Overrides::of_environment()?
         })?;
+        let settings = config.model_settings()?;
+        let secrets = environment::with_own_keys(&environment::secrets(), &settings);
         let models = ModelService::new(ModelParts {
-            settings: config.model_settings()?,
-            keys: Keys::Given(Arc::new(super::environment::secrets())),
+            settings,
+            keys: Keys::Given(Arc::new(secrets)),
             chosen: None,
             ledger: Ledger::default(),
         });

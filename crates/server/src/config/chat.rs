@@ -173,6 +173,13 @@ fn provider_url(entry: &str) -> anyhow::Result<(&str, &str)> {
         if !matches!(url.scheme(), "http" | "https") {
             bail!("its URL is neither http nor https");
         }
+        if !url.username().is_empty()
+            || url.password().is_some()
+            || url.query().is_some()
+            || url.fragment().is_some()
+        {
+            bail!("its URL has more than host, port and path; keys are secrets");
+        }
     }
     Ok((id, address))
 }
@@ -205,7 +212,15 @@ mod tests {
         let settings_ = settings(args).unwrap();
         assert_eq!(settings_.addresses["openai"], "http://127.0.0.1:9/v1");
         assert_eq!(settings_.addresses["mine"], "https://x.test/v1");
-        for wrong in ["openai", "=http://x", "a b=http://x", "a=ftp://x", "a=x"] {
+        for wrong in [
+            "openai",
+            "=http://x",
+            "a b=http://x",
+            "a=ftp://x",
+            "a=x",
+            "a=http://u:p@x",
+            "a=http://x?key=1",
+        ] {
             let provider_urls = vec![wrong.to_owned()];
             let args = ChatArgs {
                 provider_urls,

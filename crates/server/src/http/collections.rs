@@ -280,7 +280,7 @@ async fn get_collection(
 
 /// Gives a collection another name or more metadata. The model can change while there are no documents.
 #[utoipa::path(put, path = "/api/collections/{name}", tag = "collections", params(("name" = String, Path)),
-    request_body = UpdateCollection,
+    request_body = Option<UpdateCollection>,
     responses((status = 200, body = CollectionBody), (status = 400, body = Refusal), (status = 404, body = Refusal),
         (status = 409, body = Refusal), (status = 413, body = Refusal), (status = 422, body = Refusal)))]
 async fn update_collection(

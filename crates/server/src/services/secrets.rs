@@ -2,7 +2,7 @@
 //!
 //! Values leave this module as [`Sensitive`] only. It must not know HTTP or SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use nodetool_sdk::BoxFuture;
@@ -140,6 +140,8 @@ pub(crate) struct SecretsParts {
     /// Whether everybody's nodes may use those, or only the owner's.
     pub(crate) shared: bool,
     pub(crate) accounts: Option<Arc<dyn AccountTokens>>,
+    /// Names of secrets beside the registered ones: keys of the operator's own providers.
+    pub(crate) more: BTreeSet<String>,
 }
 
 struct Inner {
@@ -149,6 +151,7 @@ struct Inner {
     environment: BTreeMap<String, Sensitive>,
     shared: bool,
     accounts: Option<Arc<dyn AccountTokens>>,
+    more: BTreeSet<String>,
 }
 
 /// The one owner of secret rows in this process; clones share it.
@@ -164,6 +167,7 @@ impl SecretsService {
             environment,
             shared,
             accounts,
+            more,
         } = parts;
         SecretsService(Arc::new(Inner {
             store,
@@ -172,7 +176,13 @@ impl SecretsService {
             environment,
             shared,
             accounts,
+            more,
         }))
+    }
+
+    /// Whether a secret may be stored under a name.
+    fn is_known(&self, key: &str) -> bool {
+        is_registered(key) || self.0.more.contains(key)
     }
 
     async fn vault(&self) -> Result<&Vault, SecretsError> {
@@ -283,7 +293,7 @@ impl SecretsService {
             return Ok(Vec::new());
         }
         for secret in &secrets {
-            if !is_registered(&secret.key) {
+            if !self.is_known(&secret.key) {
                 return Err(SecretsError::NotFound);
             }
             if let Some(fault) = value_fault(secret.value.expose()) {
@@ -378,7 +388,7 @@ impl SecretsService {
         vault: &Vault,
         row: &ImportedSecret,
     ) -> Result<bool, SecretsError> {
-        if !is_registered(&row.key) || row.encrypted_value.len() > MAX_SEALED {
+        if !self.is_known(&row.key) || row.encrypted_value.len() > MAX_SEALED {
             return Ok(false);
         }
         match vault.open(&row.user_id, &row.encrypted_value).await {

@@ -69,16 +69,18 @@ pub(super) async fn ask(
         text: String::new(),
         thinking: false,
     };
-    let stopped = {
+    let ended = {
         let answer = stream(client, asking, conversation, &mut shown);
         tokio::select! {
-            result = answer => { result?; false }
+            result = answer => Some(result),
             // What is dropped closes the connection, and the server stops the model.
-            _ = tokio::signal::ctrl_c() => true,
+            _ = tokio::signal::ctrl_c() => None,
         }
     };
     shown.end()?;
-    if stopped {
+    if let Some(result) = ended {
+        result?;
+    } else {
         eprintln!("(stopped)");
         return Ok(Answered::Stopped(shown.text));
     }
@@ -120,9 +122,12 @@ async fn stream(
             return Ok(());
         }
         let chunk: Value = serde_json::from_slice(data)?;
-        if let Some(error) = chunk.get("error") {
-            let told = error.get("message").and_then(Value::as_str);
-            bail!("{}", calm(told.unwrap_or("the model failed")));
+        // Ours says it beside the text that other clients show; servers of other makes say it instead.
+        let told = chunk
+            .get("failure")
+            .or_else(|| chunk.get("error")?.get("message"));
+        if let Some(told) = told.and_then(Value::as_str) {
+            bail!("{}", calm(told));
         }
         shown.chunk(&chunk)?;
     }

@@ -98,7 +98,7 @@ async fn get_deployed_collection(
 
 /// Gives a collection another name or more metadata.
 #[utoipa::path(put, path = "/admin/collections/{name}", tag = "collections", params(("name" = String, Path)),
-    request_body = UpdateCollection,
+    request_body = Option<UpdateCollection>,
     responses((status = 200, body = CollectionBody), (status = 400, body = Refusal), (status = 401, body = Refusal),
         (status = 403, body = Refusal), (status = 404, body = Refusal), (status = 409, body = Refusal),
         (status = 413, body = Refusal), (status = 422, body = Refusal)))]

@@ -122,10 +122,12 @@ impl Frames {
         out.extend_from_slice(b"}]}\n\n");
     }
 
-    /// What clients of the reference expect of a failure in the middle.
+    /// What clients of the reference expect of a failure in the middle; `failure` is for those that know ours.
     fn failure(&self, message: &str, out: &mut Vec<u8>) {
-        self.open(out);
-        out.extend_from_slice(b"{\"content\":");
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b"\"usage\":null,\"failure\":");
+        write_text(message, out);
+        out.extend_from_slice(b",\"choices\":[{\"index\":0,\"delta\":{\"content\":");
         write_text(&format!("Error: {message}"), out);
         out.extend_from_slice(b"},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nodetool_providers::{Account, Definition, FAKE, Provider, all, find};
 use nodetool_sdk::models::{ModelError, ModelErrorKind};
 
-use super::{Keys, ModelService};
+use super::{Keys, ModelService, ModelSettings};
 use crate::sensitive::Sensitive;
 
 /// How long a server on this machine may take to take a connection.
@@ -25,11 +25,7 @@ impl Known {
     fn key(&self) -> Option<Cow<'static, str>> {
         match self.definition {
             Some(definition) => definition.key.map(Cow::Borrowed),
-            None => {
-                let id = self.id.to_ascii_uppercase();
-                let id = id.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-                Some(Cow::Owned(format!("{id}_API_KEY")))
-            }
+            None => Some(Cow::Owned(own_key(&self.id))),
         }
     }
 
@@ -68,6 +64,21 @@ impl Known {
             }
         };
         ModelError::new(kind, self.id.clone(), message)
+    }
+}
+
+/// The secret with the key of a provider of the operator's own.
+fn own_key(id: &str) -> String {
+    let id = id.to_ascii_uppercase();
+    let id = id.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    format!("{id}_API_KEY")
+}
+
+impl ModelSettings {
+    /// The secrets with the keys of the operator's own providers.
+    pub(crate) fn own_keys(&self) -> impl Iterator<Item = String> {
+        let own = self.addresses.keys().filter(|id| find(id).is_none());
+        own.map(|id| own_key(id))
     }
 }
 

@@ -28,7 +28,9 @@ impl Clients {
         );
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST && !kept.contains_key(&which) {
-            kept.clear();
+            // Whichever it is, it can be made again.
+            let one = kept.keys().next().cloned();
+            one.map(|one| kept.remove(&one));
         }
         kept.entry(which).or_insert_with(|| make(&account)).clone()
     }

@@ -29,6 +29,7 @@ fn parts(store: &Store, places: KeyPlaces) -> SecretsParts {
         environment: BTreeMap::new(),
         shared: true,
         accounts: None,
+        more: BTreeSet::new(),
     }
 }
 

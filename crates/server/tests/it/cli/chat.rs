@@ -75,6 +75,7 @@ async fn a_server_is_talked_to_by_its_address() {
     // A model does not get to steer the terminal.
     assert_eq!(ask("steer").stdout, "[31mred\n");
     let broken = ask("break");
-    assert!(broken.stdout.starts_with("so far"), "{broken:?}");
-    assert!(broken.stdout.contains("Error: gone"), "{broken:?}");
+    assert_eq!(broken.code, Some(1), "{broken:?}");
+    assert_eq!(broken.stdout, "so far\n");
+    assert_eq!(broken.stderr, "error: gone\n");
 }

@@ -74,3 +74,30 @@ async fn pages_of_other_sites_and_strangers_get_no_session() {
         );
     }
 }
+
+#[tokio::test]
+async fn sessions_are_for_their_user_and_the_oldest_make_room() {
+    let server = TestServer::start_with(&["--mcp"]);
+    let begin = || async {
+        let begun = post(&server, "/mcp", &[], &initialize()).await;
+        begun.headers["mcp-session-id"].to_str().unwrap().to_owned()
+    };
+    let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+    let asked = |session: String| {
+        let (server, list) = (&server, &list);
+        async move {
+            post(server, "/mcp", &[("mcp-session-id", &session)], list)
+                .await
+                .status
+        }
+    };
+    let first = begin().await;
+    assert_eq!(asked(first.clone()).await, 200);
+    assert_eq!(asked("of-nobody".into()).await, 404);
+    let mut last = String::new();
+    for _ in 0..32 {
+        last = begin().await;
+    }
+    assert_eq!(asked(first).await, 404);
+    assert_eq!(asked(last).await, 200);
+}

@@ -191,6 +191,7 @@ pub(super) fn house(site: Arc<Site>) -> House {
         environment: BTreeMap::new(),
         shared: true,
         accounts: None,
+        more: Default::default(),
     });
     let models = ModelService::new(ModelParts {
         settings: ModelSettings::default(),
