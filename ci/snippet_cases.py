@@ -27,13 +27,11 @@ REPLACED = [
 ]
 
 # Code of surfaces that are not there yet, and what it waits for.
-WAITING = {
-    (SKILL, "Models"): "chat",
-    (SKILL, "HTTP"): "chat",
-    (SKILL, "Python Client (OpenAI SDK)"): "chat",
-    (SKILL, "JavaScript Client"): "chat",
-    (SKILL, "WebSocket Chat"): "chat",
-}
+WAITING = {}
+
+# What the provider says, in these pieces.
+PIECES = ["Hello", " from", " a model"]
+ANSWER = "".join(PIECES)
 
 # Blocks that are no code; the second is what the messages of a run are compared with.
 SHAPES = {(SKILL, "Authentication"), (SKILL, "Streaming SSE Response Format")}
@@ -109,6 +107,31 @@ def gave(**wanted):
     def check(outcome):
         want(outcome.seen == [wanted], f"{wanted} was expected, not {outcome.seen}")
     return check
+
+
+def models(outcome):
+    """The provider's model is listed as its own."""
+    listed = json.loads(outcome.printed)
+    want(listed.get("object") == "list", "a list was expected")
+    owners = {model["id"]: model["owned_by"] for model in listed["data"]}
+    want(owners.get("gpt-4o", owners.get("openai/gpt-4o")) == "openai", f"gpt-4o of openai should be among {owners}")
+
+
+def said(outcome):
+    """A whole chat completion came."""
+    completion = json.loads(outcome.printed)
+    message = completion["choices"][0]["message"]
+    want(completion["object"] == "chat.completion", "a chat completion was expected")
+    want(message["content"] == ANSWER, f"{ANSWER!r} was expected, not {message!r}")
+
+
+def streamed_chat(outcome):
+    """Events came that make up the answer, and an end."""
+    events = [line.removeprefix("data: ") for line in outcome.printed.splitlines() if line.startswith("data: ")]
+    want(events[-1:] == ["[DONE]"], "the stream should end in [DONE]")
+    deltas = [choice["delta"] for event in events[:-1] for choice in json.loads(event)["choices"]]
+    text = "".join(delta.get("content") or "" for delta in deltas)
+    want(text == ANSWER, f"{ANSWER!r} was expected, not {text!r}")
 
 
 def lists(outcome):
@@ -308,6 +331,15 @@ CASES = [
     Case(SKILL, "Workflows", answers(name="echo"), "# Get workflow"),
     Case(SKILL, "Workflows", answers(prompt="hello world"), "# Run workflow (blocking)"),
     Case(SKILL, "Workflows", streamed, "# Run workflow (streaming SSE)"),
+    Case(SKILL, "Models", models),
+    Case(SKILL, "HTTP", said, "# Chat completion"),
+    Case(SKILL, "HTTP", streamed_chat, "# Streaming chat"),
+    Case(SKILL, "Python Client (OpenAI SDK)", prints(rf"{re.escape(ANSWER)}\n{re.escape(ANSWER)}")),
+    Case(SKILL, "JavaScript Client", prints(rf"{re.escape(ANSWER)}\n")),
+    Case(
+        SKILL, "WebSocket Chat", prints(re.escape(ANSWER)),
+        after="await socket.until((m) => m.type === 'chunk' && m.done === true);\n" + CLOSE,
+    ),
     Case(SKILL, "Health", healthy),
     Case(SKILL, "Storage", head, "# Check asset exists"),
     Case(SKILL, "Storage", stored, "# Download asset"),

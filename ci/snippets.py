@@ -11,6 +11,7 @@ What is run with what, and what has to come out: ci/snippet_cases.py. What JavaS
 Run: python3 ci/snippets.py [target folder or program]
 """
 
+import http.server
 import json
 import os
 import pathlib
@@ -21,13 +22,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
 
-from rigs import ROOT, START_SECONDS, Listening, nodetool
-from snippet_cases import CASES, DOCUMENTS, REPLACED, SHAPES, STORED, WAITING, WORKFLOWS, Outcome, Wrong
+from rigs import ROOT, START_SECONDS, Listening, Missing, nodetool, python_packages
+from snippet_cases import PIECES, CASES, DOCUMENTS, REPLACED, SHAPES, STORED, WAITING, WORKFLOWS, Outcome, Wrong
 
 RUNTIME = ROOT / "ci" / "snippets.js"
 PACKAGES = {"ws": "8.23.0", "@msgpack/msgpack": "3.1.3"}
@@ -167,7 +169,8 @@ class Runner:
     """Runs parts of blocks against a server and looks at what comes out."""
 
     def __init__(self, address, ids, program, packages, folder, shapes):
-        self.address, self.ids, self.packages, self.folder, self.shapes = address, ids, packages, folder, shapes
+        self.address, self.ids, self.folder, self.shapes = address, ids, folder, shapes
+        packages, self.python = packages
         programs = folder / "bin"
         programs.mkdir()
         (programs / "nodetool").symlink_to(program)
@@ -211,6 +214,9 @@ class Runner:
         if block.language in JAVASCRIPT:
             file = folder / "snippet.mjs"
             command = ["node", "--require", str(RUNTIME), str(file)]
+        elif block.language == "python":
+            file = folder / "snippet.py"
+            command = [str(self.python), str(file)]
         else:
             file = folder / "snippet.sh"
             command = ["bash", "-e", str(file)]
@@ -294,11 +300,40 @@ def sorted_out(read):
     return runnable, waits, shapes, faults
 
 
+class Provider(http.server.BaseHTTPRequestHandler):
+    """Speaks the wire of OpenAI, as far as the snippets need it."""
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, kind, body):
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        listed = {"object": "list", "data": [{"id": "gpt-4o", "object": "model", "created": 1, "owned_by": "openai"}]}
+        self.answer("application/json", json.dumps(listed).encode())
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+        deltas = [({"content": piece}, None) for piece in PIECES] + [({}, "stop")]
+        chunks = [{**head, "choices": [{"index": 0, "delta": d, "finish_reason": end}]} for d, end in deltas]
+        events = [json.dumps(chunk) for chunk in chunks] + ["[DONE]"]
+        self.answer("text/event-stream", "".join(f"data: {event}\n\n" for event in events).encode())
+
+
 def run_all(runnable, shapes, program, packages):
     """Runs the parts; gives what is wrong, each as title, code and what came out."""
     wrong = []
-    with tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as folder:
-        server = nodetool(program, data)
+    provider = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    threading.Thread(target=provider.serve_forever, daemon=True).start()
+    with provider, tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as folder:
+        url = f"openai=http://127.0.0.1:{provider.server_port}/v1"
+        server = nodetool(program, data, "--provider-url", url, OPENAI_API_KEY="a-key")
         try:
             server.listens.wait(START_SECONDS)
             if server.address is None:
@@ -311,6 +346,7 @@ def run_all(runnable, shapes, program, packages):
             died = server.process.poll() is not None
         finally:
             ended = server.stop()
+            provider.shutdown()
         faults = [line for line in server.log if "panicked" in line or " ERROR " in line]
         if died or ended != 0 or faults:
             wrong.append((f"the server ended with {ended}", "", "".join((faults or server.log)[-20:])))
@@ -336,8 +372,8 @@ def main(arguments):
         return 2
     try:
         read = [block for name in DOCUMENTS for block in blocks(seeds / name)]
-        packages = installed(target)
-    except (OSError, ValueError, subprocess.SubprocessError) as e:
+        packages = installed(target), python_packages(target, "judges") / "python"
+    except (OSError, ValueError, Missing, subprocess.SubprocessError) as e:
         print(f"snippets: cannot begin: {e}", file=sys.stderr)
         return 2
     runnable, waits, shapes, faults = sorted_out(read)
