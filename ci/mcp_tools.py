@@ -41,6 +41,7 @@ from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
 address, token, workflow, program, stranger, folder = json.loads(sys.argv[1])
+given = sys.argv[2]
 passed = failed = 0
 
 def check(what, good):
@@ -55,7 +56,7 @@ def text(result):
 async def use(client, way):
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     for name in ["list_workflows", "get_workflow", "run_workflow", "validate_workflow", "list_nodes", "search_nodes",
-                 "get_node_info", "list_jobs", "get_job", "list_assets", "get_asset", "list_models", "workflow_shout"]:
+                 "get_node_info", "create_workflow", "run_graph", "list_jobs", "get_job", "list_assets", "get_asset", "list_models", "workflow_shout"]:
         check(f"{way}: there is {name}", name in tools)
     if "workflow_shout" not in tools:
         return
@@ -72,6 +73,23 @@ async def use(client, way):
     check(f"{way}: runs are listed", "completed" in text(jobs))
     found = await client.call_tool("search_nodes", {"query": "uppercase"})
     check(f"{way}: nodes are found", "ToUppercase" in text(found))
+    graph = json.loads(given)
+    made = await client.call_tool("run_graph", {"graph": graph, "params": {"text": "as it is"}})
+    check(f"{way}: a graph runs: {text(made)}", "AS IT IS" in text(made) and not made.is_error)
+    made = await client.call_tool("create_workflow", {"name": f"Made {way}", "graph": graph})
+    made = json.loads(text(made))["workflow_id"]
+    drawn = await client.call_tool("export_workflow_digraph", {"workflow_id": made})
+    check(f"{way}: a saved graph is drawn: {text(drawn)}", '"in" -> "up"' in text(drawn))
+    begun = await client.call_tool("start_background_job", {"workflow_id": made, "params": {"text": "later"}})
+    job = json.loads(text(begun))["job_id"]
+    for _ in range(600):
+        told = text(await client.call_tool("get_job", {"job_id": job}))
+        if "completed" in told:
+            break
+        await asyncio.sleep(0.1)
+    check(f"{way}: a job goes on by itself: {told}", "completed" in told)
+    bad = await client.call_tool("create_workflow", {"name": "x", "graph": {"nodes": [{"id": 7}]}})
+    check(f"{way}: a graph that is none is not saved: {text(bad)}", bad.is_error and "graph" in text(bad))
     bad = await client.call_tool("get_workflow", {"workflow_id": "nobody-has-this"})
     check(f"{way}: what is not there is an error of the tool", bad.is_error)
     bad = await client.call_tool("get_workflow", {})
@@ -156,7 +174,7 @@ def main(arguments):
             address = server.ready()
             saved = asked(address, "/api/workflows/", tokens[0], WORKFLOW)
             given = json.dumps([address, tokens[0], saved["id"], str(program), tokens[1], folder])
-            command = [programs / "python", "-c", CLIENT, given]
+            command = [programs / "python", "-c", CLIENT, given, json.dumps(WORKFLOW["graph"])]
             code = subprocess.run(command, timeout=RUN_SECONDS).returncode
         except Missing as e:
             print(f"mcp_tools: the server {e}", file=sys.stderr)

@@ -42,11 +42,15 @@ const IDLE: Duration = Duration::from_secs(10 * 60);
 
 /// Tools of the server that are offered, beside workflows with a tool name. Those that reach the network, files or
 /// scripts are for this server's own agents.
-const OFFERED: [&str; 17] = [
+const OFFERED: [&str; 21] = [
     "list_workflows",
     "get_workflow",
     "run_workflow",
     "validate_workflow",
+    "create_workflow",
+    "run_graph",
+    "start_background_job",
+    "export_workflow_digraph",
     "list_nodes",
     "search_nodes",
     "get_node_info",

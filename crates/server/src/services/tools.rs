@@ -21,6 +21,7 @@ use super::{
 
 mod arguments;
 mod assets;
+mod authoring;
 mod built_in;
 mod calculator;
 mod files;
@@ -257,6 +258,10 @@ impl Desk {
             "list_workflows" => self.list_workflows(arguments).await,
             "get_workflow" => self.get_workflow(arguments).await,
             "run_workflow" => self.run_workflow(arguments).await,
+            "create_workflow" => self.create_workflow(arguments).await,
+            "run_graph" => self.run_graph(arguments).await,
+            "start_background_job" => self.start_background_job(arguments).await,
+            "export_workflow_digraph" => self.export_workflow_digraph(arguments).await,
             "validate_workflow" => self.validate_workflow(arguments).await,
             "list_nodes" => Ok(self.list_nodes(arguments)),
             "search_nodes" => Ok(self.search_nodes(arguments)),

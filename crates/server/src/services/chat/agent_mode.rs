@@ -13,7 +13,7 @@ use super::toolbox::Toolbox;
 use super::turn::{Turn, TurnError, Voice};
 
 /// Tools of an agent whose client names none.
-const USUAL: [&str; 24] = [
+const USUAL: [&str; 23] = [
     "read_file",
     "write_file",
     "list_directory",
@@ -25,7 +25,6 @@ const USUAL: [&str; 24] = [
     "run_workflow",
     "run_graph",
     "validate_workflow",
-    "get_example_workflow",
     "export_workflow_digraph",
     "list_nodes",
     "search_nodes",

@@ -233,7 +233,7 @@ const WEB: [Row; 8] = [
     ),
 ];
 
-const WORKFLOWS: [Row; 10] = [
+const WORKFLOWS: [Row; 14] = [
     (
         "list_workflows",
         false,
@@ -260,6 +260,45 @@ const WORKFLOWS: [Row; 10] = [
             "!workflow_id: string = Its id",
             "params: object = Values of its inputs by name",
         ],
+    ),
+    (
+        "create_workflow",
+        true,
+        "Saving the workflow {name}",
+        "Saves a graph as a new workflow and gives its id.",
+        &[
+            "!name: string = What it is called",
+            "!graph: object = nodes and edges; validate_workflow tells what is wrong with one",
+            "description: string = What it is for",
+            "tool_name: string = A name under which models may call it",
+        ],
+    ),
+    (
+        "run_graph",
+        true,
+        "Running a graph",
+        "Runs a graph that is not saved and gives its outputs.",
+        &[
+            "!graph: object = nodes and edges",
+            "params: object = Values of its inputs by name",
+        ],
+    ),
+    (
+        "start_background_job",
+        true,
+        "Starting a workflow",
+        "Starts a workflow without waiting for it; get_job tells how it goes.",
+        &[
+            "!workflow_id: string = Its id",
+            "params: object = Values of its inputs by name",
+        ],
+    ),
+    (
+        "export_workflow_digraph",
+        false,
+        "Drawing a workflow",
+        "Gives a workflow's graph in the language of Graphviz.",
+        &["!workflow_id: string = Its id"],
     ),
     (
         "validate_workflow",

@@ -16,6 +16,19 @@ impl Desk {
         workflow: Arc<Loaded>,
         params: Map,
     ) -> Result<Value, String> {
+        let workflow = self.checked_run(workflow)?;
+        let start = StartRun {
+            assets: AssetMode::Python,
+            depth: self.scope.depth + 1,
+            inside: self.scope.inside.clone(),
+            ..StartRun::new(self.scope.caller.clone(), workflow, params)
+        };
+        let ended = self.house.jobs.run_attended(start).await;
+        outputs(ended.map_err(|e| e.to_string())?)
+    }
+
+    /// A workflow that may be run from here.
+    pub(super) fn checked_run(&self, workflow: Arc<Loaded>) -> Result<Arc<Loaded>, String> {
         let depth = self.scope.depth + 1;
         if depth > MAX_DEPTH {
             return Err(format!("runs start runs more than {MAX_DEPTH} deep"));
@@ -33,14 +46,7 @@ impl Desk {
                 message.unwrap_or_default()
             ));
         }
-        let start = StartRun {
-            assets: AssetMode::Python,
-            depth,
-            inside: self.scope.inside.clone(),
-            ..StartRun::new(self.scope.caller.clone(), workflow, params)
-        };
-        let ended = self.house.jobs.run_attended(start).await;
-        outputs(ended.map_err(|e| e.to_string())?)
+        Ok(workflow)
     }
 }
 

@@ -76,7 +76,7 @@ fn parameters(schema: &Value) -> Value {
     ])
 }
 
-fn told(error: WorkflowError) -> String {
+pub(super) fn told(error: WorkflowError) -> String {
     match error {
         WorkflowError::NotFound => "workflow_id: there is no such workflow".into(),
         error => error.to_string(),
