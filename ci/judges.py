@@ -34,7 +34,9 @@ def run_tests(folder, target, arguments):
     probe = subprocess.run([cargo, "nextest", "--version"], capture_output=True, check=False)
     if probe.returncode == 0:
         tests = " | ".join(f"test(/^{name}/)" for name in names)
-        command = [cargo, "nextest", "run", "--status-level", "fail", *packages, *arguments, "-E", tests]
+        # The whole workspace, as the tests before have built it: a crate by itself would be built anew, with fewer features.
+        tests = f"package(nodetool-providers) & ({tests})"
+        command = [cargo, "nextest", "run", "--workspace", "--status-level", "fail", *arguments, "-E", tests]
     else:
         command = [cargo, "test", "--quiet", *packages, *arguments, "--", *names]
     return subprocess.run(command, cwd=ROOT, env=environment, timeout=RUN_SECONDS).returncode
