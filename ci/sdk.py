@@ -18,16 +18,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import venv
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from rigs import INSTALL_SECONDS, ROOT, Listening, Missing
+
 VERSIONS = ROOT / "ci" / "sdk.txt"
 SUITES = ROOT / "ci" / "sdk"
 TOKEN = "a-token-of-the-server"
-START_SECONDS = 60
 RUN_SECONDS = 300
-INSTALL_SECONDS = 300
 
 
 def fresh(folder, what):
@@ -71,50 +69,15 @@ def javascript_sdk(target):
     return folder / "suite.mjs"
 
 
-class Server:
-    """The program on a free port; its log is kept for a failure."""
+class Server(Listening):
+    """The program on a free port, with scripted answers."""
 
     def __init__(self, program, arguments, environment):
-        self.log = []
-        self.address = None
-        self.listens = threading.Event()
         # Nothing of this machine's environment, so that a run is the same everywhere; there is no home for a key.
         environment = {"SECRETS_MASTER_KEY": "a key for tests", "NODETOOL_DISCOVER_MODELS": "false", **environment}
-        self.process = subprocess.Popen(
-            [program, *arguments, "--port", "0", "--enable-fake-provider", "--provider-url", f"fake={SUITES / 'script.json'}"],
-            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            errors="replace",
-        )
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        for line in self.process.stderr:
-            self.log.append(line)
-            found = re.search(r"listens on (http://\S+)", line)
-            if found and self.address is None:
-                self.address = found.group(1)
-                self.listens.set()
-        # At its end nobody should wait for it any longer.
-        self.listens.set()
-
-    def started(self):
-        self.listens.wait(START_SECONDS)
-        if self.address is None:
-            raise RuntimeError("the server did not start:\n" + "".join(self.log[-20:]))
-        return self.address
-
-    def stop(self):
-        """Asks it to end and gives its exit code."""
-        self.process.terminate()
-        try:
-            return self.process.wait(timeout=START_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            return None
-        finally:
-            self.reader.join(timeout=START_SECONDS)
+        script = f"fake={SUITES / 'script.json'}"
+        command = [program, *arguments, "--port", "0", "--enable-fake-provider", "--provider-url", script]
+        super().__init__(command, environment)
 
 
 def run_suite(command, servers):
@@ -164,13 +127,13 @@ def main(arguments):
                 ("chat", ["chat-server", "--workflow", str(SUITES / "greeter.json")], {"HOME": open_data}),
             ]:
                 servers.append((name, Server(program, command, environment)))
-            addresses = {name: server.started() for name, server in servers}
+            addresses = {name: server.ready() for name, server in servers}
             addresses["token"] = TOKEN
             passed, failed = 0, 0
             for command in ([python, SUITES / "suite.py"], ["node", suite]):
                 more = run_suite(command, addresses)
                 passed, failed = passed + more[0], failed + more[1]
-        except RuntimeError as e:
+        except Missing as e:
             print(f"sdk: {e}", file=sys.stderr)
             return 1
         finally:
