@@ -10,6 +10,7 @@ mod cache;
 mod control;
 mod inbox;
 mod journal;
+mod loops;
 mod plan;
 mod ports;
 mod reader;
@@ -20,6 +21,9 @@ mod tally;
 pub use assets::AssetMode;
 pub use cache::ResultCache;
 pub use journal::{Decision, EffectState, Emission, Journal, RECORD_LIMIT, RECORD_VALUES, Resume};
+pub use loops::{
+    LoopOutcome, LoopPlan, LoopPlanError, LoopRun, NodeFaults, merge_branches, merge_upstream,
+};
 pub use plan::{Fault, FaultKind, Plan, PlanError};
 pub use runner::{RunHandle, RunOptions, RunOutcome, Runner, Unheard, tell_rejection};
 pub use tally::{Executions, executions};

@@ -17,6 +17,7 @@ mod refs;
 mod registry;
 pub mod search;
 pub mod services;
+pub mod steps;
 pub mod testing;
 pub mod tools;
 mod value_type;

@@ -17,9 +17,9 @@ use crate::mcp::{self, Offer};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
     AssetService, ChatService, CollectionService, ExampleService, FileService, JobService,
-    MachineService, MetricsService, ModelService, OAuthService, PackageService, PredictionService,
-    SecretsService, SettingsService, Terminals, ThreadService, ToolService, TriggerService,
-    VersionService, WorkflowService, WorkspaceService,
+    LoopService, MachineService, MetricsService, ModelService, OAuthService, PackageService,
+    PredictionService, SecretsService, SettingsService, Terminals, ThreadService, ToolService,
+    TriggerService, VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -53,6 +53,7 @@ mod nodes;
 mod oauth;
 mod openai;
 mod openapi;
+mod orchestrator;
 mod origins;
 mod paced;
 mod packages;
@@ -95,6 +96,7 @@ pub(crate) use site::{Front, RESERVED};
 pub(crate) struct App {
     pub(crate) workflows: WorkflowService,
     pub(crate) jobs: JobService,
+    pub(crate) loops: LoopService,
     pub(crate) triggers: TriggerService,
     pub(crate) versions: VersionService,
     pub(crate) examples: ExampleService,
@@ -217,6 +219,9 @@ fn routes(families: &Families, app: &App) -> OpenApiRouter<AppState> {
     }
     if families.openai {
         routes = routes.merge(openai::router(app.openai.clone()));
+    }
+    if families.orchestrator {
+        routes = routes.merge(orchestrator::router());
     }
     if families.deploy_workflows {
         routes = routes

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nodetool_sdk::Registry;
 use nodetool_sdk::services::Services;
+use nodetool_sdk::steps::Steps;
 
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::services::{SandboxedScripts, ScratchAssets};
@@ -14,6 +15,13 @@ pub fn registry() -> Registry {
     let mut registry = Registry::new();
     nodetool_nodes::register(&mut registry);
     registry
+}
+
+/// Every step type of this binary.
+pub(crate) fn steps() -> Steps {
+    let mut steps = Steps::default();
+    nodetool_orchestrator::register(&mut steps);
+    steps
 }
 
 /// What the services of nodes are made of.

@@ -14,6 +14,7 @@ mod files;
 mod folders;
 mod jobs;
 mod logins;
+mod loops;
 mod machine;
 mod metrics;
 mod models;
@@ -73,6 +74,7 @@ pub(crate) use jobs::{
     StartRun,
 };
 pub(crate) use logins::{FailedLogins, network_of, now_seconds};
+pub(crate) use loops::{LoopParts, LoopService};
 pub(crate) use machine::{MachineError, MachineFolders, MachineService};
 pub(crate) use metrics::{Counted, MetricsError, MetricsService, metrics};
 pub(crate) use models::{Keys, Ledger, ModelParts, ModelService, ModelSettings, of_kind};

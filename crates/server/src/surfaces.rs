@@ -64,6 +64,7 @@ families! {
     deploy_collections "enable-deploy-collections" "disable-deploy-collections" "the routes under /collections" [true false true];
     deploy_storage "enable-deploy-storage" "disable-deploy-storage" "the routes under /admin/storage and /storage" [true true true];
     deploy_workflows "enable-deploy-workflows" "disable-deploy-workflows" "the routes under /workflows" [true true true];
+    orchestrator "enable-orchestrator" "disable-orchestrator" "the Orchestrator API under /api/workflow" [true true true];
     main_ws "enable-main-ws" "disable-main-ws" "the sockets /ws and /predict" [true true true];
     updates_ws "enable-updates-ws" "disable-updates-ws" "the socket /updates" [true true true];
     terminal_ws "enable-terminal-ws" "disable-terminal-ws" "the socket /terminal" [true false false];

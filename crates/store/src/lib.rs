@@ -21,6 +21,7 @@ mod ids;
 mod inspect;
 mod jobs;
 mod listing;
+mod loops;
 mod messages;
 mod migrations;
 mod oauth_credentials;
@@ -60,6 +61,7 @@ pub use jobs::{
     DeadOwner, Expected, FinishJob, INTERRUPTED_ERROR, JobFilter, JobPayload, JobRow, JobStatus,
     NewJob, StatusChange, Suspension, UnfinishedJob, UnknownStatus, job_etag,
 };
+pub use loops::{LoopRow, NodeDataRow};
 pub use messages::MessageRow;
 pub use migrations::{MigrationState, MigrationStatus};
 pub use oauth_credentials::{MAX_OAUTH_ACCOUNTS, OauthCredentialRow, OauthTokens, SealedTokens};

@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260601_000503_create_oauth_credentials",
     "20260601_000510_create_collections",
     "20260601_000610_add_message_inputs",
+    "20260601_000700_create_loops",
 ];
 
 /// Length of `YYYYMMDD_HHMMSS`.

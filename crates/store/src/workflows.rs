@@ -16,7 +16,7 @@ use crate::error::During;
 use crate::filter::Filter;
 use crate::page::{Gather, Key, List, Page};
 use crate::sql::{Values, each_row, execute, first_row, first_value};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, loops};
 
 const KIND: &str = "workflow";
 
@@ -395,7 +395,7 @@ impl Store {
                 DELETE_VERSIONS,
                 &[&id],
             )?;
-            Ok(())
+            loops::delete(db, &id)
         })
         .await
     }

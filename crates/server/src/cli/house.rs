@@ -19,13 +19,13 @@ use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, Caller, Changes, ChatParts, ChatService,
     CollectionService, ExampleService, FailedLogins, Feeds, FileService, JobService,
-    JobServiceParts, Kept, Keys, Ledger, Limits, MachineFolders, MachineService, McpServers,
-    MetricsService, ModelParts, ModelService, ModelsOf, OAuthService, OAuthSettings,
-    PackageService, PredictionService, Safe, SearchPlaces, SecretsParts, SecretsService,
-    SettingsService, Shelf, Shelving, Site, TerminalSettings, Terminals, ThreadService,
-    ToolService, ToolServiceParts, TriggerService, TriggerServiceParts, VersionService, Windows,
-    WorkflowFile, WorkflowModels, WorkflowService, WorkspaceRules, WorkspaceService,
-    is_passed_to_shells, saves,
+    JobServiceParts, Kept, Keys, Ledger, Limits, LoopParts, LoopService, MachineFolders,
+    MachineService, McpServers, MetricsService, ModelParts, ModelService, ModelsOf, OAuthService,
+    OAuthSettings, PackageService, PredictionService, Safe, SearchPlaces, SecretsParts,
+    SecretsService, SettingsService, Shelf, Shelving, Site, TerminalSettings, Terminals,
+    ThreadService, ToolService, ToolServiceParts, TriggerService, TriggerServiceParts,
+    VersionService, Windows, WorkflowFile, WorkflowModels, WorkflowService, WorkspaceRules,
+    WorkspaceService, is_passed_to_shells, saves,
 };
 use crate::ws::{SocketParts, Sockets};
 
@@ -198,6 +198,14 @@ pub(super) fn house(
         search: SearchPlaces::default(),
     });
     jobs.offer_tools(&tools);
+    let loops = LoopService::new(LoopParts {
+        store: store.clone(),
+        workflows: workflows.clone(),
+        jobs: jobs.clone(),
+        secrets: secrets.clone(),
+        steps: Arc::new(node_services::steps()),
+        changes: changes.clone(),
+    });
     let chat = ChatService::new(ChatParts {
         threads: threads.clone(),
         models: models.clone(),
@@ -310,6 +318,7 @@ pub(super) fn house(
         api_url: config.api_url.clone(),
         workflows,
         jobs: jobs.clone(),
+        loops,
         triggers: triggers.clone(),
         sockets: sockets.clone(),
         assets: assets.clone(),

@@ -1,0 +1,16 @@
+//! The loop dialect's own steps, with their forms, templates and conditions.
+//!
+//! A step is a small struct that implements [`FormStep`]: its form is bound before its code runs. It must not know the
+//! engine, the store or the server. Source: orchestrator spec 2, 5, 7.4.
+
+mod formed;
+mod steps;
+
+use nodetool_sdk::steps::Steps;
+
+pub use formed::{Fields, FormStep, define};
+
+/// Adds every step type of this crate.
+pub fn register(types: &mut Steps) {
+    steps::register(types);
+}

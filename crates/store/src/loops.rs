@@ -1,0 +1,186 @@
+//! Rows of loops: what a workflow has beside its graph when it runs as loops, and the values its nodes last had.
+//!
+//! It must not know what the values mean; env, state and data are JSON text.
+
+mod node_data;
+
+use rusqlite::{Connection, Row};
+
+use crate::error::During;
+use crate::ids::check_id;
+use crate::sql::{execute, first_row};
+use crate::{Store, StoreError};
+
+pub use node_data::NodeDataRow;
+
+const KIND: &str = "loop";
+
+macro_rules! columns {
+    () => {
+        "workflow_id, dialect, workflow_type, category, status, restart, env, runtime_state, runs_count, last_run, \
+         next_run, last_job_id"
+    };
+}
+
+const SELECT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM nodetool_loops WHERE workflow_id = $1"
+);
+
+const PUT: &str = concat!(
+    "INSERT INTO nodetool_loops (",
+    columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (workflow_id) DO UPDATE SET \
+     dialect = excluded.dialect, workflow_type = excluded.workflow_type, category = excluded.category, \
+     status = excluded.status, restart = excluded.restart, env = excluded.env, \
+     runtime_state = excluded.runtime_state, runs_count = excluded.runs_count, last_run = excluded.last_run, \
+     next_run = excluded.next_run, last_job_id = excluded.last_job_id"
+);
+
+const DELETE: [&str; 5] = [
+    "DELETE FROM nodetool_loops WHERE workflow_id = $1",
+    "DELETE FROM nodetool_node_data WHERE workflow_id = $1",
+    "DELETE FROM nodetool_node_files WHERE workflow_id = $1",
+    "DELETE FROM nodetool_loop_tokens WHERE workflow_id = $1",
+    "DELETE FROM nodetool_dead_letters WHERE workflow_id = $1",
+];
+
+/// A workflow as a loop, column by column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopRow {
+    /// The workflow.
+    pub workflow_id: String,
+    /// `loop` or `dataflow`: through which API it was made.
+    pub dialect: String,
+    /// `production` or `api`.
+    pub workflow_type: String,
+    /// Free text.
+    pub category: Option<String>,
+    /// `active`, `inactive` or `error`.
+    pub status: String,
+    /// `never` or `on-boot`: whether a run that a lost process left behind is begun again.
+    pub restart: String,
+    /// JSON object.
+    pub env: String,
+    /// JSON object.
+    pub runtime_state: String,
+    /// Runs that were begun.
+    pub runs_count: i64,
+    /// Microseconds UTC.
+    pub last_run: Option<i64>,
+    /// Microseconds UTC.
+    pub next_run: Option<i64>,
+    /// Its newest job.
+    pub last_job_id: Option<String>,
+}
+
+impl LoopRow {
+    /// What a workflow is that nobody has made a loop of.
+    #[must_use]
+    pub fn new(workflow_id: &str, dialect: &str) -> Self {
+        LoopRow {
+            workflow_id: workflow_id.to_owned(),
+            dialect: dialect.to_owned(),
+            workflow_type: "production".to_owned(),
+            category: None,
+            status: "inactive".to_owned(),
+            restart: "never".to_owned(),
+            env: "{}".to_owned(),
+            runtime_state: "{}".to_owned(),
+            runs_count: 0,
+            last_run: None,
+            next_run: None,
+            last_job_id: None,
+        }
+    }
+
+    fn read(row: &Row<'_>) -> Result<Self, StoreError> {
+        let read = || {
+            Ok(LoopRow {
+                workflow_id: row.get(0)?,
+                dialect: row.get(1)?,
+                workflow_type: row.get(2)?,
+                category: row.get(3)?,
+                status: row.get(4)?,
+                restart: row.get(5)?,
+                env: row.get(6)?,
+                runtime_state: row.get(7)?,
+                runs_count: row.get(8)?,
+                last_run: row.get(9)?,
+                next_run: row.get(10)?,
+                last_job_id: row.get(11)?,
+            })
+        };
+        read().during("read a loop")
+    }
+}
+
+impl Store {
+    /// What a workflow has as a loop; `None` when nobody has made one of it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn get_loop(&self, workflow_id: &str) -> Result<Option<LoopRow>, StoreError> {
+        let id = workflow_id.to_owned();
+        self.read(move |db| select(db, &id)).await
+    }
+
+    /// Changes what a workflow has as a loop, in one transaction: `change` gets the row as it is, or a new one of this
+    /// dialect, and says whether to store it. Answers the row as it is then.
+    ///
+    /// # Errors
+    /// When the id is none or the database cannot be written.
+    pub async fn change_loop(
+        &self,
+        workflow_id: &str,
+        dialect: &'static str,
+        change: impl Fn(&mut LoopRow) -> bool + Send + 'static,
+    ) -> Result<LoopRow, StoreError> {
+        check_id("workflow_id", workflow_id)?;
+        let id = workflow_id.to_owned();
+        self.write(KIND, 64 << 10, move |db| {
+            let mut row = select(db, &id)?.unwrap_or_else(|| LoopRow::new(&id, dialect));
+            if change(&mut row) {
+                put(db, &row)?;
+            }
+            Ok(row)
+        })
+        .await
+    }
+}
+
+fn select(db: &Connection, id: &str) -> Result<Option<LoopRow>, StoreError> {
+    first_row(db, "read a loop", SELECT, &[&id], LoopRow::read)
+}
+
+fn put(db: &Connection, row: &LoopRow) -> Result<(), StoreError> {
+    execute(
+        db,
+        "store a loop",
+        PUT,
+        &[
+            &row.workflow_id,
+            &row.dialect,
+            &row.workflow_type,
+            &row.category,
+            &row.status,
+            &row.restart,
+            &row.env,
+            &row.runtime_state,
+            &row.runs_count,
+            &row.last_run,
+            &row.next_run,
+            &row.last_job_id,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Removes all that a workflow has as a loop, with the workflow itself.
+pub(crate) fn delete(db: &Connection, workflow_id: &str) -> Result<(), StoreError> {
+    for sql in DELETE {
+        execute(db, "delete a loop", sql, &[&workflow_id])?;
+    }
+    Ok(())
+}
