@@ -89,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) autosave_keep_days: u32,
     pub(crate) ws_max_message_bytes: Option<usize>,
     pub(crate) also_ports: Vec<u16>,
+    pub(crate) orchestrator_port: u16,
+    pub(crate) registration: Option<bool>,
     pub(crate) insecure_bind: bool,
     pub(crate) tls_cert: PathBuf,
     pub(crate) tls_key: PathBuf,

@@ -48,8 +48,8 @@ pub(crate) use assets::{
     Reach, ScratchAssets, THUMBNAIL, Thumbnail, content_types, thumbnail_name,
 };
 pub(crate) use auth::{
-    Accounts, HOLDS, KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey, NewToken, Record, Refused,
-    Role, TicketError, UsersError, UsersFile,
+    Accounts, HOLDS, KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey, NewToken, PeopleError, Record,
+    Refused, Registration, Role, SignedIn, TicketError, UsersError, UsersFile,
 };
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use chat::{

@@ -3,6 +3,7 @@
 //! It must not know what the values mean; env, state and data are JSON text.
 
 mod node_data;
+mod people;
 
 use rusqlite::{Connection, Row};
 
@@ -12,6 +13,7 @@ use crate::sql::{execute, first_row};
 use crate::{Store, StoreError};
 
 pub use node_data::NodeDataRow;
+pub use people::{MAX_PEOPLE, NewPerson, PersonRow};
 
 const KIND: &str = "loop";
 

@@ -191,6 +191,12 @@ pub(crate) struct Overrides {
     )]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) also_ports: Vec<u16>,
+    /// One more port, where clients of the Orchestrator look for it; 7878 is theirs
+    #[arg(long, value_name = "PORT", env = "ORCHESTRATOR_PORT")]
+    pub(crate) orchestrator_port: Option<u16>,
+    /// Let people register with a name and a password; what they make is theirs alone
+    #[arg(long, env = "NODETOOL_REGISTRATION", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) registration: Option<bool>,
     /// Listen beyond this machine although nobody has to show a token
     #[arg(long, env = "NODETOOL_INSECURE_BIND", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) insecure_bind: Option<bool>,

@@ -108,6 +108,12 @@ impl Door {
             } else {
                 self.check_page(headers)?;
             }
+            if let Some(token) = shown(headers)
+                && !is_sign_in(path)
+                && let Some(caller) = self.accounts.verify_unasked(token).await?
+            {
+                return Ok(Some(caller));
+            }
             let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
             let caller = Caller {
                 admin: peer::is_local(from.map(|from| from.0), headers),
@@ -116,7 +122,7 @@ impl Door {
             self.check_second_factor(path, headers)?;
             return Ok(Some(caller));
         }
-        if *method == Method::OPTIONS || SOCKETS.contains(&path) {
+        if *method == Method::OPTIONS || SOCKETS.contains(&path) || is_sign_in(path) {
             return Ok(None);
         }
         if matches!(*method, Method::GET | Method::HEAD)
@@ -124,7 +130,7 @@ impl Door {
         {
             return Ok(None);
         }
-        if bearer(headers).is_none() && front.is_extension_for_all(path) {
+        if shown(headers).is_none() && front.is_extension_for_all(path) {
             return Ok(None);
         }
         let caller = self.holder(parts).await?;
@@ -134,7 +140,7 @@ impl Door {
 
     /// Whom the token of a request speaks for.
     pub(super) async fn holder(&self, parts: &Parts) -> Result<Caller, ApiError> {
-        let token = bearer(&parts.headers).ok_or_else(|| ApiError::unauthorized(NO_TOKEN))?;
+        let token = shown(&parts.headers).ok_or_else(|| ApiError::unauthorized(NO_TOKEN))?;
         let from = address_of(&parts.extensions);
         self.verify(token, from).await.map_err(ApiError::from)
     }
@@ -221,24 +227,23 @@ impl Door {
         from: IpAddr,
     ) -> Result<Caller, NotAdmitted> {
         if !self.accounts.enforced() {
-            return Ok(Caller::local());
+            let token = shown(headers).map(str::to_owned);
+            let token = token.or_else(|| named(query, "api_key").or_else(|| named(query, "token")));
+            let Some(token) = token else {
+                return Ok(Caller::local());
+            };
+            let caller = self.accounts.verify_unasked(&token).await;
+            let caller = caller.map_err(|_| NotAdmitted::Invalid)?;
+            return Ok(caller.unwrap_or_else(Caller::local));
         }
-        let verified = match bearer(headers) {
+        let verified = match shown(headers) {
             Some(token) => self.verify(token, from).await,
             None => {
-                let pairs: Vec<_> =
-                    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).collect();
-                let named = |name: &str| {
-                    let found = pairs
-                        .iter()
-                        .find(|(key, value)| key == name && !value.is_empty());
-                    found.map(|(_, value)| value)
-                };
-                let token = named("api_key").or_else(|| named("token"));
+                let token = named(query, "api_key").or_else(|| named(query, "token"));
                 let token = token.ok_or(NotAdmitted::Missing)?;
-                match self.accounts.redeem(token) {
+                match self.accounts.redeem(&token) {
                     Some(caller) => Ok(caller),
-                    None => self.verify(token, from).await,
+                    None => self.verify(&token, from).await,
                 }
             }
         };
@@ -277,6 +282,31 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
         .split_whitespace();
     let (scheme, token) = (words.next()?, words.next()?);
     (words.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then_some(token)
+}
+
+/// The token of a request: a bearer's, or an API key in one of the two headers clients of the Orchestrator use.
+pub(crate) fn shown(headers: &HeaderMap) -> Option<&str> {
+    if let Some(token) = bearer(headers) {
+        return Some(token);
+    }
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let key = text("x-api-key").or_else(|| {
+        let (scheme, key) = text("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("api-key").then_some(key)
+    })?;
+    Some(key.trim()).filter(|key| !key.is_empty())
+}
+
+/// A part of a query that is not empty.
+fn named(query: Option<&str>, name: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .find(|(key, value)| key == name && !value.is_empty())
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Paths by which somebody comes to have a token.
+fn is_sign_in(path: &str) -> bool {
+    ["/api/auth/register", "/api/auth/login", "/api/auth/refresh"].contains(&path)
 }
 
 fn foreign_page() -> ApiError {

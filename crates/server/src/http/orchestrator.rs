@@ -2,6 +2,7 @@
 //! spec 3).
 
 mod error;
+mod people;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -11,5 +12,5 @@ pub(crate) use error::{Envelope, ErrorCode};
 
 /// The routes; a trailing slash is dropped before they are asked.
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    OpenApiRouter::new().merge(people::router())
 }

@@ -36,7 +36,9 @@ impl Places {
             host => host.trim_start_matches('[').trim_end_matches(']'),
         };
         let mut places = Vec::new();
-        for port in std::iter::once(config.port).chain(config.also_ports.iter().copied()) {
+        let own = Some(config.orchestrator_port).filter(|port| *port != 0);
+        let more = config.also_ports.iter().copied().chain(own);
+        for port in std::iter::once(config.port).chain(more) {
             let shown = if host.contains(':') {
                 format!("[{host}]:{port}")
             } else {

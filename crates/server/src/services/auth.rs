@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use nodetool_store::{ApiKeyRow, Store};
+use nodetool_store::{ApiKeyRow, PersonRow, Store};
 
 use super::Caller;
 use super::accounts::OWNER;
 use crate::config::{AuthProvider, Config};
 
 mod keys;
+mod people;
 mod private_file;
 mod recent;
 mod server_token;
@@ -22,12 +23,14 @@ mod tokens;
 mod users;
 
 use keys::ApiKeys;
+use people::People;
 use server_token::ServerToken;
 use supabase::{Remember, Supabase};
 use tickets::Tickets;
 use tokens::Digest;
 
 pub(crate) use keys::{KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey};
+pub(crate) use people::{PeopleError, Registration, SignedIn};
 pub(crate) use tickets::{HOLDS, TicketError};
 pub(crate) use users::{NewToken, Record, Role, UsersError, UsersFile};
 
@@ -90,6 +93,8 @@ struct Shared {
     users: Users,
     /// None where there is no database to keep them in.
     keys: Option<ApiKeys>,
+    /// None where there is no database, either.
+    people: Option<People>,
     tickets: Tickets,
 }
 
@@ -102,6 +107,7 @@ impl Accounts {
     /// none.
     pub(crate) fn open(config: &Config, store: impl Into<Option<Store>>) -> anyhow::Result<Self> {
         let provider = config.auth_provider;
+        let store = store.into();
         let users = match provider {
             AuthProvider::None | AuthProvider::Local | AuthProvider::Static => Users::Nobody,
             AuthProvider::MultiUser => {
@@ -147,7 +153,12 @@ impl Accounts {
             server,
             provider,
             users,
-            keys: store.into().map(ApiKeys::new),
+            people: store.clone().map(|store| {
+                let open = config.registration.unwrap_or(!provider.enforced());
+                let folder = config.config_dir.as_deref().unwrap_or(&config.data_dir);
+                People::new(store, folder, open)
+            }),
+            keys: store.map(ApiKeys::new),
             tickets: Tickets::default(),
         })))
     }
@@ -175,9 +186,11 @@ impl Accounts {
         // What follows may wait; the way above is short and so is its future.
         let outcome = Box::pin(async {
             if keys::is_key(token) {
-                self.by_key(&digest).await
-            } else {
-                self.by_user(token, &digest).await
+                return self.by_key(&digest).await;
+            }
+            match self.by_person(token).await? {
+                Some(caller) => Ok(caller),
+                None => self.by_user(token, &digest).await,
             }
         });
         outcome.await.map_err(|refused| self.refused(refused))
@@ -188,9 +201,60 @@ impl Accounts {
         let elsewhere = matches!(self.0.users, Users::Supabase { .. });
         let own = self.0.server.as_ref();
         if elsewhere && !keys::is_key(token) && !own.is_some_and(|s| s.is(&Digest::of(token))) {
-            return Err(Refused::because(self.text()));
+            let person = self.by_person(token).await?;
+            return person.ok_or_else(|| Refused::because(self.text()));
         }
         self.verify(token).await
+    }
+
+    /// Who somebody is that shows a token though none is asked for: nobody in particular, unless it is one that was made
+    /// here for somebody else than the owner.
+    pub(crate) async fn verify_unasked(&self, token: &str) -> Result<Option<Caller>, Refused> {
+        if !keys::is_key(token) && !people::is_access(token) {
+            return Ok(None);
+        }
+        let caller = Box::pin(self.verify(token)).await?;
+        Ok(Some(caller).filter(|caller| caller.user_id != OWNER))
+    }
+
+    /// One of the people who sign in with a password.
+    async fn by_person(&self, token: &str) -> Result<Option<Caller>, Refused> {
+        let Some(people) = self.0.people.as_ref().filter(|_| people::is_access(token)) else {
+            return Ok(None);
+        };
+        people.verify(token).await.map_err(|e| {
+            tracing::error!(error = %e, "people cannot be read");
+            Refused::unavailable(UNAVAILABLE)
+        })
+    }
+
+    fn people(&self) -> Result<&People, PeopleError> {
+        self.0.people.as_ref().ok_or(PeopleError::NotHere)
+    }
+
+    /// Makes somebody known who signs in with a password.
+    pub(crate) async fn register(&self, new: Registration) -> Result<SignedIn, PeopleError> {
+        self.people()?.register(new).await
+    }
+
+    /// Signs somebody in.
+    pub(crate) async fn log_in(&self, name: &str, word: String) -> Result<SignedIn, PeopleError> {
+        self.people()?.log_in(name, word).await
+    }
+
+    /// Another pair of tokens for one that is used up thereby.
+    pub(crate) async fn refresh(&self, token: &str) -> Result<SignedIn, PeopleError> {
+        self.people()?.refresh(token).await
+    }
+
+    /// Uses a token up.
+    pub(crate) async fn log_out(&self, token: &str) -> Result<(), PeopleError> {
+        self.people()?.log_out(token).await
+    }
+
+    /// The caller as one of the people, if they are.
+    pub(crate) async fn person(&self, caller: &Caller) -> Result<Option<PersonRow>, PeopleError> {
+        self.people()?.person(caller).await
     }
 
     /// Takes back what a user was given for sockets that are not open yet.

@@ -36,6 +36,7 @@ mod observed;
 pub(crate) mod ollama;
 mod openai;
 mod packages;
+mod people;
 mod routes;
 mod runs;
 mod saves;

@@ -108,6 +108,15 @@ impl Envelope {
         self
     }
 
+    /// The faults of fields as keys of the body, too, as clients of `/api/auth` read them.
+    #[must_use]
+    pub(crate) fn with_fields(mut self) -> Self {
+        for (field, faults) in &self.errors {
+            self.more.insert(field.clone(), faults.clone());
+        }
+        self
+    }
+
     /// What `details` says.
     #[must_use]
     pub(crate) fn details(mut self, details: Map) -> Self {
