@@ -37,6 +37,11 @@ pub(crate) const SOCKETS: [&str; 11] = [
     "/ws/download",
 ];
 
+/// Whether a path is that of a socket.
+fn is_socket(path: &str) -> bool {
+    SOCKETS.contains(&path) || path.starts_with("/ws/workflow/")
+}
+
 /// What is asked before a request gets to its route.
 pub(crate) struct Door {
     pub(crate) accounts: Accounts,
@@ -103,7 +108,7 @@ impl Door {
         }
         if !self.accounts.enforced() {
             // Sockets tell a page that it is refused in their own way.
-            if SOCKETS.contains(&path) {
+            if is_socket(path) {
                 self.check_name(headers)?;
             } else {
                 self.check_page(headers)?;
@@ -122,7 +127,7 @@ impl Door {
             self.check_second_factor(path, headers)?;
             return Ok(Some(caller));
         }
-        if *method == Method::OPTIONS || SOCKETS.contains(&path) || is_sign_in(path) {
+        if *method == Method::OPTIONS || is_socket(path) || is_sign_in(path) {
             return Ok(None);
         }
         if matches!(*method, Method::GET | Method::HEAD)

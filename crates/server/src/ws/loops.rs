@@ -1,0 +1,154 @@
+//! The socket of a workflow as a loop (orchestrator spec 4): its state first, then what happens, in order.
+//!
+//! What a client does not take waits in a bounded place of its own (`LoopWatch`); nothing is held here.
+
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use axum::routing::any;
+use axum::{Extension, Router};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::writer::{self, SIGN, SILENCE, STALL, part_with};
+use super::{Close, READ_BUFFER, Sockets, WRITE_BUFFER, address, no_socket};
+use crate::listener::ClientAddr;
+use crate::services::{LoopService, LoopWatch};
+
+/// Largest message of a client.
+const LARGEST: usize = 64 << 10;
+
+/// The workflow is not there, or not the caller's.
+const NOT_FOUND: Close = Close {
+    code: 4404,
+    reason: "No WorkFlow matches the given query.",
+};
+/// Nobody known asks.
+const UNKNOWN: Close = Close {
+    code: 4401,
+    reason: "Authentication credentials were not provided or are invalid",
+};
+const FOREIGN: Close = Close {
+    code: 4403,
+    reason: "Sockets are not for pages of other sites",
+};
+
+impl Sockets {
+    /// The route of loops.
+    pub(crate) fn loop_routes<S>(&self, loops: LoopService) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        Router::new()
+            .route("/ws/workflow/{id}", any(open))
+            .with_state((self.clone(), loops))
+    }
+}
+
+async fn open(
+    State((sockets, loops)): State<(Sockets, LoopService)>,
+    Path(id): Path<String>,
+    from: Option<Extension<ClientAddr>>,
+    headers: HeaderMap,
+    uri: Uri,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        return no_socket();
+    };
+    let door = &sockets.0.parts.door;
+    let admitted = if door.origins.allows(&headers) {
+        let caller = door.admit(&headers, uri.query(), address(from)).await;
+        caller.map_err(|_| UNKNOWN)
+    } else {
+        Err(FOREIGN)
+    };
+    let counted = sockets.0.open.token();
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(LARGEST)
+        .max_frame_size(LARGEST)
+        .on_upgrade(move |socket: WebSocket| async move {
+            let _counted = counted;
+            let caller = match admitted {
+                Ok(caller) => caller,
+                Err(close) => return writer::say_goodbye(socket, close).await,
+            };
+            let users = sockets.0.users.clone();
+            let Some(seat) = users.enter(&caller, sockets.0.parts.per_user) else {
+                return writer::say_goodbye(socket, Close::CROWD).await;
+            };
+            let Ok(watch) = loops.watch(&caller, &id).await else {
+                return writer::say_goodbye(socket, NOT_FOUND).await;
+            };
+            tokio::select! {
+                () = serve(&sockets, &watch, socket) => {}
+                () = seat.dismissed() => {}
+            }
+        })
+}
+
+/// Serves a connection to its end.
+async fn serve(sockets: &Sockets, watch: &LoopWatch, socket: WebSocket) {
+    let (mut sink, mut stream) = socket.split();
+    let mut draining = sockets.0.draining.subscribe();
+    let mut heard = Instant::now();
+    let mut tick = tokio::time::interval_at(heard + SIGN, SIGN);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let close = loop {
+        let message = tokio::select! {
+            biased;
+            _ = draining.wait_for(|on| *on) => break Some(Close::DRAINING),
+            message = stream.next() => {
+                heard = Instant::now();
+                match message {
+                    Some(Ok(Message::Text(text))) => match answer(watch, &text) {
+                        Some(answer) => answer,
+                        None => continue,
+                    },
+                    Some(Ok(Message::Binary(_))) => error("Messages are JSON text"),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => break None,
+                }
+            }
+            frame = watch.next() => Message::Text((&*frame).into()),
+            _ = tick.tick() => {
+                if heard.elapsed() > SILENCE {
+                    break Some(Close::SILENT);
+                }
+                Message::Ping(bytes::Bytes::new())
+            }
+        };
+        match tokio::time::timeout(STALL, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => break None,
+            Err(_) => break Some(Close::TOO_SLOW),
+        }
+    };
+    if let Some(close) = close {
+        part_with(&mut sink, &mut stream, close).await;
+    }
+}
+
+/// What a client is told at once; words nobody knows are for others.
+fn answer(watch: &LoopWatch, text: &str) -> Option<Message> {
+    let Ok(message) = serde_json::from_str::<Value>(text) else {
+        return Some(error("Invalid JSON"));
+    };
+    if !message.is_object() {
+        return Some(error("Messages are JSON objects"));
+    }
+    match message["type"].as_str() {
+        Some("ping") => Some(Message::Text(json!({"type": "pong"}).to_string().into())),
+        Some("request_state") => Some(Message::Text((&*watch.state()).into())),
+        _ => None,
+    }
+}
+
+fn error(message: &str) -> Message {
+    Message::Text(json!({"type": "error", "message": message}).to_string().into())
+}
