@@ -1,14 +1,22 @@
-//! `nodetool.video`: videos made by models.
+//! `nodetool.video`: videos made by models, and taken apart and put together by ffmpeg.
 
 use nodetool_sdk::models::VideoRequest;
 use nodetool_sdk::{NodeCx, NodeError, Registry, ValueType, VideoRef};
 
 use crate::models::media;
 
+mod add_audio;
+mod ffmpeg;
+mod frame_iterator;
+mod frame_to_video;
 mod image_to_video;
+mod png_stream;
 mod text_to_video;
 
 pub(crate) fn register(r: &mut Registry) {
+    r.add::<frame_iterator::FrameIterator>();
+    r.add::<frame_to_video::FrameToVideo>();
+    r.add::<add_audio::AddAudio>();
     r.add::<text_to_video::TextToVideo>();
     r.add::<image_to_video::ImageToVideo>();
 }

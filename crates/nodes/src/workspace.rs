@@ -4,6 +4,7 @@ use nodetool_sdk::Registry;
 
 mod binary_files;
 mod changes;
+pub(crate) mod folder_files;
 mod join_workspace_paths;
 mod list_workspace_files;
 pub(crate) mod listing;

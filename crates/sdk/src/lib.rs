@@ -13,6 +13,7 @@ mod error;
 mod io;
 pub mod models;
 mod node;
+pub mod programs;
 mod refs;
 mod registry;
 pub mod search;

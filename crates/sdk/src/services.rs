@@ -13,6 +13,7 @@ use crate::models::{
     ModelError, ModelErrorKind, Models, SpeechRequest, SpeechStream, TranscribeRequest, Transcript,
     VideoRequest,
 };
+use crate::programs::Programs;
 use crate::tools::{Tool, Tools};
 use crate::{BoxFuture, NodeCx, NodeError};
 
@@ -37,6 +38,10 @@ pub struct Services {
     pub collections: Arc<dyn Collections>,
     /// Conversations that are kept.
     pub conversations: Arc<dyn Conversations>,
+    /// What is written in files that are no plain text.
+    pub documents: Arc<dyn Documents>,
+    /// Programs of the machine.
+    pub programs: Arc<dyn Programs>,
 }
 
 impl Services {
@@ -52,6 +57,8 @@ impl Services {
             tools: Arc::new(Absent),
             collections: Arc::new(Absent),
             conversations: Arc::new(Absent),
+            documents: Arc::new(Absent),
+            programs: Arc::new(Absent),
         }
     }
 }
@@ -95,6 +102,12 @@ pub struct NewAsset {
     pub parent_id: Option<String>,
     /// The node that makes it.
     pub node_id: Option<Arc<str>>,
+}
+
+/// Reads what is written in documents.
+pub trait Documents: Send + Sync {
+    /// The text of each page of a PDF file.
+    fn pdf_pages<'a>(&'a self, file: Bytes) -> BoxFuture<'a, Result<Vec<String>, NodeError>>;
 }
 
 /// Reads secrets.
@@ -204,9 +217,9 @@ pub trait Workflows: Send + Sync {
     ) -> BoxFuture<'a, Result<(), NodeError>>;
 }
 
-struct Absent;
+pub(crate) struct Absent;
 
-fn absent<'a, T: Send + 'a>(what: &'static str) -> BoxFuture<'a, Result<T, NodeError>> {
+pub(crate) fn absent<'a, T: Send + 'a>(what: &'static str) -> BoxFuture<'a, Result<T, NodeError>> {
     Box::pin(async move { Err(NodeError::new(format!("{what} is not available here"))) })
 }
 
@@ -216,6 +229,11 @@ impl Assets for Absent {
     }
     fn create<'a>(&'a self, _: NewAsset) -> BoxFuture<'a, Result<Value, NodeError>> {
         absent("The asset store")
+    }
+}
+impl Documents for Absent {
+    fn pdf_pages<'a>(&'a self, _: Bytes) -> BoxFuture<'a, Result<Vec<String>, NodeError>> {
+        absent("Reading documents")
     }
 }
 impl Secrets for Absent {

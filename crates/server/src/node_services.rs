@@ -1,5 +1,6 @@
 //! What this process offers to nodes, put together once.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use nodetool_sdk::services::Services;
 use nodetool_sdk::steps::Steps;
 
 use crate::outbound::{Outbound, OutboundOptions};
-use crate::services::{SandboxedScripts, ScratchAssets};
+use crate::services::{DocumentPages, MachinePrograms, SandboxedScripts, ScratchAssets};
 
 /// Every node type of this binary.
 pub fn registry() -> Registry {
@@ -33,6 +34,8 @@ pub struct NodeServices {
     pub assets: PathBuf,
     /// Hosts and networks that nodes may call although they are private.
     pub allow_hosts: Vec<String>,
+    /// Folders of programs that nodes may have run, as PATH names them.
+    pub search_path: OsString,
 }
 
 impl NodeServices {
@@ -44,7 +47,9 @@ impl NodeServices {
         };
         Ok(Services {
             assets: Arc::new(ScratchAssets::new(self.assets)),
+            documents: Arc::new(DocumentPages),
             http: Arc::new(Outbound::new(options)?),
+            programs: Arc::new(MachinePrograms::new(self.search_path)),
             scripts: Arc::new(SandboxedScripts::new(self.program)),
             ..Services::none()
         })

@@ -22,6 +22,7 @@ mod oauth;
 mod outbox;
 mod packages;
 mod predictions;
+mod programs;
 mod providers;
 pub(crate) mod retention;
 mod schemas;
@@ -59,7 +60,7 @@ pub(crate) use chat::{
 };
 pub(crate) use closing::explicit_types;
 pub(crate) use collections::{
-    ChangeCollection, Collection, CollectionError, CollectionService, Found,
+    ChangeCollection, Collection, CollectionError, CollectionService, DocumentPages, Found,
     MAX_FILE as MAX_COLLECTION_FILE, ModelsOf, PutDocument, Query as CollectionQuery, Through,
     Ways as CollectionWays, base_name,
 };
@@ -84,6 +85,7 @@ pub(crate) use oauth::{
 pub(crate) use outbox::{ListJobs, TimeText, time_text};
 pub(crate) use packages::{BUILT_IN, PackageService};
 pub(crate) use predictions::{Calls, NewPrediction, PredictionError, PredictionService};
+pub(crate) use programs::MachinePrograms;
 pub(crate) use providers::PROVIDERS;
 pub(crate) use retention::Retention;
 pub(crate) use schemas::interface_schemas;

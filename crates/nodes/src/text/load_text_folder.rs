@@ -1,19 +1,13 @@
 //! `nodetool.text.LoadTextFolder`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use nodetool_sdk::{
     Emitter, Generate, Node, NodeCx, NodeError, Outputs, Severity, Value, Workspace,
 };
 
 use crate::bounds::{self, MAX_TEXT};
-use crate::wildcard::Wildcard;
-
-/// Deepest folder that is looked into.
-const MAX_DEPTH: usize = 64;
-/// Most entries that are looked at.
-const MAX_ENTRIES: usize = 100_000;
+use crate::workspace::folder_files::Search;
 
 /// Reads the text files of a folder one by one.
 /// text, load, folder, files, read, directory
@@ -44,29 +38,10 @@ impl Generate for LoadTextFolder {
     type Output = File;
 
     async fn generate(self, out: &Emitter<'_, File>, cx: &NodeCx) -> Result<(), NodeError> {
-        if self.folder.trim().is_empty() {
-            return Err(NodeError::bad(
-                "folder",
-                "folder cannot be empty (expected a folder of the workspace)",
-            ));
-        }
-        let pattern = match self.pattern.as_str() {
-            "" => None,
-            pattern => {
-                Some(Wildcard::new(pattern, true).map_err(|e| NodeError::bad("pattern", e))?)
-            }
-        };
         let workspace = cx.workspace()?;
-        let search = Search {
-            endings: self.extensions.iter().map(|e| e.to_lowercase()).collect(),
-            deep: self.include_subdirectories,
-            pattern,
-            workspace: workspace.clone(),
-        };
-        let name = self.folder;
-        let files =
-            bounds::blocking(move || search.files(&folder(&search.workspace, &name)?)).await?;
-        for path in files {
+        let deep = self.include_subdirectories;
+        let search = Search::new(&workspace, &self.extensions, deep, &self.pattern)?;
+        for path in search.find(self.folder).await? {
             let place = workspace.clone();
             let file = path.clone();
             match bounds::blocking(move || read(&place, &file)).await? {
@@ -81,75 +56,6 @@ impl Generate for LoadTextFolder {
 fn endings() -> Value {
     let endings = [".txt", ".csv", ".json", ".xml", ".md", ".html", ".pdf"];
     Value::list(endings.map(Value::from))
-}
-
-/// The path of an existing folder of the workspace; `~` is the workspace itself.
-pub(super) fn folder(workspace: &Workspace, name: &str) -> Result<PathBuf, NodeError> {
-    let name = name.trim();
-    let inside = match name.strip_prefix('~') {
-        Some(rest) if rest.is_empty() || rest.starts_with('/') => rest.trim_start_matches('/'),
-        _ => name,
-    };
-    let inside = if inside.is_empty() { "." } else { inside };
-    let bad = |message: String| NodeError::bad("folder", message);
-    let path = workspace.resolve(inside).map_err(|e| bad(e.to_string()))?;
-    if !path.is_dir() {
-        return Err(bad(format!(
-            "'{name}' is no folder (expected one of the workspace)"
-        )));
-    }
-    Ok(path)
-}
-
-struct Search {
-    workspace: Workspace,
-    endings: Vec<String>,
-    deep: bool,
-    pattern: Option<Wildcard>,
-}
-
-impl Search {
-    /// The names of the files to read, relative to the workspace. Links to folders are not followed.
-    fn files(&self, folder: &Path) -> Result<Vec<String>, NodeError> {
-        let bad = |message: String| NodeError::bad("folder", message);
-        let mut found = Vec::new();
-        let mut seen = 0;
-        let mut open = vec![(folder.to_owned(), 0)];
-        while let Some((folder, depth)) = open.pop() {
-            let entries = fs::read_dir(&folder);
-            let entries = entries.map_err(|e| bad(format!("cannot be read: {e}")))?;
-            for entry in entries {
-                let entry = entry.map_err(|e| bad(format!("cannot be read: {e}")))?;
-                seen += 1;
-                if seen > MAX_ENTRIES {
-                    return Err(bad(format!("holds more than {MAX_ENTRIES} entries")));
-                }
-                let kind = entry.file_type()?;
-                if kind.is_dir() {
-                    if self.deep {
-                        if depth == MAX_DEPTH {
-                            return Err(bad(format!("has folders more than {MAX_DEPTH} deep")));
-                        }
-                        open.push((entry.path(), depth + 1));
-                    }
-                } else if self.wants(&entry.path()) {
-                    found.push(self.workspace.relative(&entry.path()));
-                }
-            }
-        }
-        found.sort();
-        Ok(found)
-    }
-
-    fn wants(&self, path: &Path) -> bool {
-        let ending = path
-            .extension()
-            .map(|e| format!(".{}", e.to_string_lossy().to_lowercase()));
-        let relative = self.workspace.relative(path);
-        let matches = |p: &Wildcard| p.matches(&relative) || p.matches(&path.to_string_lossy());
-        ending.is_some_and(|e| self.endings.contains(&e))
-            && self.pattern.as_ref().is_none_or(matches)
-    }
 }
 
 /// The text of a file, or why it is left out.
@@ -171,6 +77,8 @@ fn read(workspace: &Workspace, name: &str) -> Result<Result<String, String>, Nod
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use nodetool_sdk::services::Services;
     use nodetool_sdk::testing::{Case, case, context_with};
 

@@ -62,7 +62,7 @@ impl Process for SaveTextFile {
 
 /// The path of a name in a folder; neither may lead outside.
 fn place(workspace: &Workspace, folder: &str, name: &str) -> Result<PathBuf, NodeError> {
-    let place = super::load_text_folder::folder(workspace, folder)?;
+    let place = crate::workspace::folder_files::folder(workspace, folder)?;
     if name.ends_with(['/', '\\']) {
         return Err(NodeError::bad(
             "name",

@@ -68,6 +68,7 @@ fn chat(config: &Config, files: Vec<WorkflowFile>, folder: &Path) -> anyhow::Res
         program: std::env::current_exe()?,
         assets: folder.to_owned(),
         allow_hosts: config.allow_hosts.clone(),
+        search_path: super::environment::search_path(),
     };
     let workflows = WorkflowModels::files(node_services.build()?, models.clone(), files)?;
     Ok(OpenAiState::new(OpenAiParts {

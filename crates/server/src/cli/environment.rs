@@ -1,6 +1,7 @@
-//! Secrets in the environment of the process: the registered ones, read once.
+//! The environment of the process, read once: registered secrets, and where programs are.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use crate::sensitive::Sensitive;
 use crate::services::{ModelSettings, in_environment};
@@ -36,4 +37,9 @@ pub(super) fn secrets() -> BTreeMap<String, Sensitive> {
     in_environment()
         .filter_map(|key| Some((key.to_owned(), Sensitive::new(value(key)?))))
         .collect()
+}
+
+/// The folders of programs.
+pub(super) fn search_path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
 }

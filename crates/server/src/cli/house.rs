@@ -93,6 +93,7 @@ pub(super) fn house(
         program: std::env::current_exe()?,
         assets: config.assets(),
         allow_hosts: config.allow_hosts.clone(),
+        search_path: super::environment::search_path(),
     };
     let (saves, inbox) = saves();
     let workflows =

@@ -142,6 +142,7 @@ impl Run {
             program: std::env::current_exe()?,
             assets: folder.join("assets"),
             allow_hosts: self.allow_hosts.clone(),
+            search_path: super::environment::search_path(),
         };
         let mut services = node_services.build()?;
         services.models = self.models(&folder)?.of(&Caller::local());

@@ -23,12 +23,14 @@ mod embedding;
 mod finding;
 mod indexing;
 mod of_user;
+mod pages;
 mod reading;
 mod shelf;
 mod through;
 
 pub(crate) use finding::{Found, Query, Ways};
 pub(crate) use indexing::{MAX_FILE, base_name};
+pub(crate) use pages::DocumentPages;
 pub(crate) use through::Through;
 
 /// Files that are read at the same time; each may take a core and some memory.

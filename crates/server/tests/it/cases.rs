@@ -5,6 +5,7 @@
 
 mod command;
 mod compare;
+mod films;
 mod fixtures;
 mod house;
 mod ledger;

@@ -14,9 +14,15 @@ const WITHOUT_EXAMPLE: [(&str, &str); 6] = [
         "its nodes call other servers, and examples run offline",
     ),
     ("nodetool.generators", NEEDS_A_MODEL),
-    ("nodetool.image", NEEDS_A_MODEL),
+    (
+        "lib.pymupdf",
+        "its nodes read a PDF file, and examples bring none",
+    ),
     ("nodetool.audio", NEEDS_A_MODEL),
-    ("nodetool.video", NEEDS_A_MODEL),
+    (
+        "nodetool.video",
+        "its nodes need a model or the program ffmpeg",
+    ),
     (
         "vector.faiss",
         "its arrays come from nodes that are not built in",

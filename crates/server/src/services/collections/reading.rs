@@ -125,6 +125,25 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<Vec<Section>, ReadError> 
     Ok(sections)
 }
 
+/// The text of each page of a PDF file. It takes as long as [`read`].
+pub(super) fn pdf_pages(bytes: &[u8]) -> Result<Vec<String>, ReadError> {
+    let name = "the document";
+    if !is_pdf(bytes) {
+        return Err(ReadError::Broken {
+            name: name.into(),
+            kind: Kind::Pdf.word(),
+            reason: "it does not begin as one".into(),
+        });
+    }
+    let sections = read(name, bytes)?;
+    Ok(sections.into_iter().map(|section| section.text).collect())
+}
+
+fn is_pdf(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
+    memchr::memmem::find(head, b"%PDF-").is_some()
+}
+
 impl Kind {
     fn word(self) -> &'static str {
         match self {
@@ -140,8 +159,7 @@ impl Kind {
 
 /// What a file is, with its text where it is written in plain text.
 fn recognized(name: &str, bytes: &[u8]) -> Option<(Kind, String)> {
-    let head = bytes.get(..bytes.len().min(1024)).unwrap_or_default();
-    if memchr::memmem::find(head, b"%PDF-").is_some() {
+    if is_pdf(bytes) {
         return Some((Kind::Pdf, String::new()));
     }
     let extension = name.rsplit_once('.').map_or("", |(_, e)| e);

@@ -79,6 +79,7 @@ impl House {
             program: env!("CARGO_BIN_EXE_nodetool").into(),
             assets: folder.path().join("assets"),
             allow_hosts: Vec::new(),
+            search_path: std::env::var_os("PATH").unwrap_or_default(),
         };
         let mut services = services
             .build()
