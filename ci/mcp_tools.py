@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Uses the server's tools as a program does that speaks the Model Context Protocol, with the official client: over HTTP
-and over standard input and output, in the protocol's older way and in its present one.
+"""Uses the server's tools as a program does that speaks the Model Context Protocol, with the official client: over HTTP,
+over its older transport, and over standard input and output, in the protocol's older way and in its present one.
 
 The client is kept beside the build artefacts; versions: ci/mcp.txt. The server is the debug build that the tests have
 made.
@@ -38,6 +38,7 @@ CLIENT = r'''
 import asyncio, json, sys
 import httpx2
 from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 address, token, workflow, program, stranger, folder = json.loads(sys.argv[1])
@@ -56,7 +57,12 @@ def text(result):
 async def use(client, way):
     tools = {tool.name: tool for tool in (await client.list_tools()).tools}
     for name in ["list_workflows", "get_workflow", "run_workflow", "validate_workflow", "list_nodes", "search_nodes",
-                 "get_node_info", "create_workflow", "run_graph", "list_jobs", "get_job", "list_assets", "get_asset", "list_models", "workflow_shout"]:
+                 "get_node_info", "create_workflow", "run_graph", "list_jobs", "get_job", "list_assets", "get_asset", "list_models", "workflow_shout",
+                 "get_example_workflow", "generate_dot_graph", "export_workflow_digraph", "get_collection", "list_collections",
+                 "query_collection", "get_documents_from_collection", "run_agent", "run_workflow_tool", "get_job_logs",
+                 "start_background_job", "list_storage_files", "get_file_metadata", "download_file_from_storage",
+                 "get_hf_cache_info", "inspect_hf_cached_model", "query_hf_model_files", "search_hf_hub_models",
+                 "get_hf_model_info"]:
         check(f"{way}: there is {name}", name in tools)
     if "workflow_shout" not in tools:
         return
@@ -80,6 +86,32 @@ async def use(client, way):
     made = json.loads(text(made))["workflow_id"]
     drawn = await client.call_tool("export_workflow_digraph", {"workflow_id": made})
     check(f"{way}: a saved graph is drawn: {text(drawn)}", '"in" -> "up"' in text(drawn))
+    again = await client.call_tool("generate_dot_graph", {"graph": graph})
+    check(f"{way}: a graph is drawn as it is: {text(again)}", text(again) == text(drawn) and not again.is_error)
+    run = await client.call_tool("run_workflow_tool", {"workflow_id": made, "params": {"text": "twice"}})
+    check(f"{way}: a workflow runs by its other name: {text(run)}", "TWICE" in text(run))
+    missing = await client.call_tool("get_example_workflow", {"example_name": "none such"})
+    check(f"{way}: examples are named: {text(missing)}", missing.is_error and "there are: " in text(missing))
+    example = text(missing).split("there are: ")[1].split(", ")[0]
+    shown = await client.call_tool("get_example_workflow", {"example_name": example})
+    check(f"{way}: an example is shown", json.loads(text(shown))["name"] == example)
+    await client.call_tool("save_text_asset", {"name": "note.txt", "content": f"kept {way}"})
+    stored = json.loads(text(await client.call_tool("list_storage_files", {})))["files"]
+    check(f"{way}: stored files are listed", any(f["name"] == "note.txt" for f in stored))
+    key = {"key": [f["key"] for f in stored if f["name"] == "note.txt"][0]}
+    about = json.loads(text(await client.call_tool("get_file_metadata", key)))
+    check(f"{way}: a stored file is described: {about}", about["content_type"].startswith("text/plain"))
+    fetched = json.loads(text(await client.call_tool("download_file_from_storage", key)))
+    check(f"{way}: a stored file is given: {fetched}", fetched["content"].startswith("kept "))
+    for name, arguments in [("get_collection", {"collection": "none"}), ("get_documents_from_collection", {"collection": "none"}),
+                            ("inspect_hf_cached_model", {"repo_id": "no/body"}), ("get_hf_model_info", {"repo_id": "../x"}),
+                            ("query_hf_model_files", {"repo_id": "x"}), ("search_hf_hub_models", {"query": " "})]:
+        bad = await client.call_tool(name, arguments)
+        check(f"{way}: {name} refuses {arguments}: {text(bad)}", bad.is_error and text(bad))
+    cached = json.loads(text(await client.call_tool("get_hf_cache_info", {})))
+    check(f"{way}: the cache of models is counted: {cached}", cached["total"] == 0)
+    done = await client.call_tool("run_agent", {"objective": "x", "provider": "fake", "model": "fake-model-v1"})
+    check(f"{way}: an agent gives its result, or says why there is none: {text(done)}", text(done))
     begun = await client.call_tool("start_background_job", {"workflow_id": made, "params": {"text": "later"}})
     job = json.loads(text(begun))["job_id"]
     for _ in range(600):
@@ -110,6 +142,9 @@ async def main():
     for mode in ["legacy", "auto"]:
         async with Client(over_http(token), mode=mode) as client:
             await use(client, f"http, {mode}")
+    older = sse_client(address + "/mcp/sse", headers={"Authorization": f"Bearer {token}"})
+    async with Client(older, mode="legacy") as client:
+        await use(client, "http, the older transport")
     for mode in ["legacy", "auto"]:
         environment = {"NODETOOL_TOKEN": token, "HOME": "/nonexistent"}
         there = StdioServerParameters(command=program, args=["mcp", "--api-url", address], env=environment)

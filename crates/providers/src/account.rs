@@ -41,6 +41,13 @@ pub struct Patience {
     pub list: Duration,
 }
 
+impl Patience {
+    /// How long a stream may go on without anything of the answer in it, however often it says that it is alive.
+    pub(crate) fn without_data(&self) -> Duration {
+        self.first_byte.max(self.next_byte).saturating_mul(2)
+    }
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Patience {

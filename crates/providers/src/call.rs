@@ -1,7 +1,7 @@
 //! Requests to providers: sent with patience, refusals read, streams that say how they broke off.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
@@ -53,6 +53,12 @@ impl Account {
 
     pub(crate) fn too_slow(&self) -> ModelError {
         let message = format!("{} did not answer in time", self.provider);
+        self.error(ModelErrorKind::TimedOut, message)
+    }
+
+    /// There are signs of life and no answer.
+    fn only_alive(&self) -> ModelError {
+        let message = format!("{} is there, but does not answer", self.provider);
         self.error(ModelErrorKind::TimedOut, message)
     }
 
@@ -235,14 +241,21 @@ impl Account {
         // Some servers send the head at once and think then.
         let (later, first) = (self.patience.next_byte, self.patience.first_byte);
         source.0.patience.next_byte = later.max(first);
+        let most = self.patience.without_data();
         stream::unfold(
             source,
             move |(mut account, mut response, mut events, mut ready)| async move {
+                // Signs of life are none of an answer: whoever sends nothing else is given up.
+                let since = Instant::now();
                 loop {
                     if let Some(event) = ready.pop_front() {
                         return Some((Ok(event), (account, response, events, ready)));
                     }
                     let open = response.as_mut()?;
+                    if since.elapsed() > most {
+                        let e = account.only_alive();
+                        return Some((Err(e), (account, None, events, ready)));
+                    }
                     let read = match account.piece(open).await {
                         Ok(Some(piece)) => {
                             account.patience.next_byte = later;
@@ -275,9 +288,11 @@ impl Account {
             Lines::default(),
             VecDeque::new(),
         );
+        let most = self.patience.without_data();
         stream::unfold(
             source,
-            |(account, mut response, mut lines, mut ready)| async move {
+            move |(account, mut response, mut lines, mut ready)| async move {
+                let since = Instant::now();
                 loop {
                     match ready.pop_front() {
                         Some(line) if String::is_empty(&line) => continue,
@@ -285,6 +300,10 @@ impl Account {
                         None => {}
                     }
                     let open = response.as_mut()?;
+                    if since.elapsed() > most {
+                        let e = account.only_alive();
+                        return Some((Err(e), (account, None, lines, ready)));
+                    }
                     let read = match account.piece(open).await {
                         Ok(Some(piece)) => lines.push(&piece).map_err(|e| account.bad(&e)),
                         Ok(None) => {

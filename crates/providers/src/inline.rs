@@ -4,6 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nodetool_sdk::media_type::sniff;
 use nodetool_sdk::models::{Media, MediaSource};
 
 /// The base64 of bytes.
@@ -35,21 +36,6 @@ pub(crate) fn mime_of(media: &Media) -> String {
         }
         _ => label,
     }
-}
-
-fn sniff(bytes: &[u8]) -> Option<&'static str> {
-    let riff = bytes.starts_with(b"RIFF").then(|| bytes.get(8..12));
-    Some(match bytes {
-        _ if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => "image/png",
-        _ if bytes.starts_with(b"\xff\xd8\xff") => "image/jpeg",
-        _ if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => "image/gif",
-        _ if riff == Some(Some(b"WEBP")) => "image/webp",
-        _ if riff == Some(Some(b"WAVE")) => "audio/wav",
-        _ if bytes.starts_with(b"%PDF-") => "application/pdf",
-        _ if bytes.starts_with(b"ID3") => "audio/mpeg",
-        _ if bytes.starts_with(b"fLaC") => "audio/flac",
-        _ => return None,
-    })
 }
 
 /// Whether contents of a type are text that may be read as it is.

@@ -10,7 +10,6 @@ pub(crate) mod fields;
 pub(crate) mod job;
 pub(crate) mod mime;
 pub(crate) mod model_path;
-mod public_address;
 mod resample;
 pub(crate) mod result_file;
 pub(crate) mod speech;

@@ -25,7 +25,7 @@ pub use message::{ChatMessage, Media, MediaSource, Part, Role, ToolCall};
 use crate::BoxFuture;
 
 /// A tool a model may call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ToolSpec {
     /// `[A-Za-z0-9_-]{1,64}`.
     pub name: String,
@@ -33,6 +33,8 @@ pub struct ToolSpec {
     pub description: String,
     /// JSON Schema of its arguments, an object schema.
     pub parameters: Value,
+    /// Whether the provider has to see to it that arguments fit the schema; its own choice when absent.
+    pub strict: Option<bool>,
 }
 
 /// Whether and which tools the model has to call.
@@ -105,6 +107,9 @@ pub struct ChatRequest {
     pub reasoning_effort: Option<String>,
     /// Who asks on whose behalf, for the provider's abuse checks.
     pub end_user: Option<String>,
+    /// Fields of OpenAI's wire that do not change what is answered, as they were given: `service_tier`, `verbosity`,
+    /// `prompt_cache_key`, `safety_identifier`, `store`, `metadata`. Providers that do not have them leave them out.
+    pub openai_fields: Map,
     /// Which node asks, for the cost table.
     pub node_id: Option<Arc<str>>,
     /// In which workflow, for the cost table.

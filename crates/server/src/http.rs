@@ -76,6 +76,7 @@ mod triggers;
 mod unavailable;
 mod users;
 mod versions;
+mod workflow_names;
 mod workflows;
 mod workspaces;
 
@@ -99,7 +100,7 @@ pub(crate) struct App {
     pub(crate) loops: LoopService,
     pub(crate) triggers: TriggerService,
     pub(crate) versions: VersionService,
-    pub(crate) examples: ExampleService,
+    pub(crate) examples: Arc<ExampleService>,
     pub(crate) sockets: Sockets,
     pub(crate) assets: AssetService,
     /// `GET /api/nodes/metadata`, made once.
@@ -249,6 +250,7 @@ fn api(mode: Mode, own_machine: bool) -> OpenApiRouter<AppState> {
         .merge(examples::router())
         .merge(apps::router())
         .merge(exports::router())
+        .merge(workflow_names::router())
         .merge(runs::router())
         .merge(jobs::router())
         .merge(threads::router())

@@ -29,6 +29,8 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 
 use crate::services::{Caller, ToolScope, ToolService, WorkflowService};
 
+mod sse;
+
 /// Where clients find it; the second is an older place.
 const PATHS: [&str; 2] = ["/mcp", "/mcp/mcp"];
 /// Most workflows that are tools of their own.
@@ -42,15 +44,19 @@ const IDLE: Duration = Duration::from_secs(10 * 60);
 
 /// Tools of the server that are offered, beside workflows with a tool name. Those that reach the network, files or
 /// scripts are for this server's own agents.
-const OFFERED: [&str; 21] = [
+const OFFERED: [&str; 35] = [
     "list_workflows",
     "get_workflow",
+    "get_example_workflow",
     "run_workflow",
+    "run_workflow_tool",
+    "run_agent",
     "validate_workflow",
     "create_workflow",
     "run_graph",
     "start_background_job",
     "export_workflow_digraph",
+    "generate_dot_graph",
     "list_nodes",
     "search_nodes",
     "get_node_info",
@@ -62,8 +68,18 @@ const OFFERED: [&str; 21] = [
     "read_asset",
     "list_models",
     "list_collections",
+    "get_collection",
+    "get_documents_from_collection",
     "query_collection",
     "save_text_asset",
+    "list_storage_files",
+    "get_file_metadata",
+    "download_file_from_storage",
+    "get_hf_cache_info",
+    "inspect_hf_cached_model",
+    "query_hf_model_files",
+    "search_hf_hub_models",
+    "get_hf_model_info",
 ];
 
 /// What is offered to callers.
@@ -110,8 +126,12 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(offer: Offer) -> Router<S
     // The door has looked at Host and Origin.
     let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
     let sessions = Arc::new(sessions);
-    let service =
-        StreamableHttpService::new(move || Ok(Handler(offer.clone())), sessions.clone(), config);
+    let streamed = offer.clone();
+    let service = StreamableHttpService::new(
+        move || Ok(Handler(streamed.clone())),
+        sessions.clone(),
+        config,
+    );
     let holders = Arc::new(Holders {
         sessions,
         of_users: tokio::sync::Mutex::default(),
@@ -119,7 +139,9 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(offer: Offer) -> Router<S
     let routes = PATHS.iter().fold(Router::new(), |routes, path| {
         routes.route_service(path, service.clone())
     });
-    routes.layer(middleware::from_fn_with_state(holders, hold))
+    routes
+        .layer(middleware::from_fn_with_state(holders, hold))
+        .merge(sse::routes(offer))
 }
 
 /// Who has which sessions.

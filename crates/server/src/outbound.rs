@@ -12,7 +12,6 @@ use nodetool_sdk::services::{Http, HttpRequest, HttpResponse};
 use nodetool_sdk::{BoxFuture, NodeError};
 use reqwest::{Client, Response, redirect::Policy};
 
-mod address;
 mod allow;
 mod exchange;
 mod refusal;

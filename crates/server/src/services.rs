@@ -55,7 +55,7 @@ pub(crate) use auth::{
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use chat::{
     AskFault, ChatAsk, ChatError, ChatFeed, ChatFrame, ChatParts, ChatService, ChatSettings,
-    ChatWatch, InferenceAsk, KeptTurns, Manifest, TakenTurns, TitleError, error_frame,
+    ChatWatch, InferenceAsk, KeptTurns, Manifest, NamingError, TakenTurns, TitleError, error_frame,
     permission_mode,
 };
 pub(crate) use closing::explicit_types;
@@ -103,8 +103,8 @@ pub(crate) use terminals::{
     Terminal, TerminalError, TerminalSettings, Terminals, is_passed_to_shells, resize_terminal,
 };
 pub(crate) use threads::{
-    NewMessage, Slice, ThreadError, ThreadService, ThreadsOf, base64_bytes, fetch, keep_media,
-    mime_of, record, spoken, to_row,
+    MOST_MESSAGES, NewMessage, Slice, ThreadError, ThreadService, ThreadsOf, base64_bytes, fetch,
+    keep_media, mime_of, record, spoken, to_row,
 };
 pub(crate) use tools::{
     Human, HumanQuestion, McpServer, McpServers, SearchPlaces, Shelf, ToolScope, ToolService,

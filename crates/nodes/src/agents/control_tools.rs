@@ -42,6 +42,7 @@ impl<'a, O: Outputs> Toolbox<'a, O> {
                 name,
                 description: description(node),
                 parameters: schema(node),
+                ..ToolSpec::default()
             };
             let effects = true;
             (Tool { spec, effects }, node)

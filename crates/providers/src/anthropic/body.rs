@@ -63,6 +63,9 @@ struct Tool {
     #[serde(skip_serializing_if = "String::is_empty")]
     description: String,
     input_schema: Value,
+    /// Whether the API sees to it that arguments fit.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -203,6 +206,7 @@ impl From<&ToolSpec> for Tool {
             name: tool.name.clone(),
             description: tool.description.clone(),
             input_schema: closed(&tool.parameters),
+            strict: tool.strict == Some(true),
         }
     }
 }
@@ -269,6 +273,7 @@ fn json_output(account: &Account, request: &ChatRequest) -> Result<Option<Tool>,
         name: JSON_OUTPUT.to_owned(),
         description: description.unwrap_or_else(|| JSON_OUTPUT_IS.to_owned()),
         input_schema: schema,
+        strict: false,
     }))
 }
 
@@ -281,6 +286,7 @@ fn called(request: &ChatRequest) -> Vec<Tool> {
                 name: call.name.clone(),
                 description: String::new(),
                 input_schema: Value::map([("type", Value::str("object"))]),
+                strict: false,
             });
         }
     }

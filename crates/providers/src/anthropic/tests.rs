@@ -122,6 +122,7 @@ fn weather() -> ToolSpec {
             "properties": {"city": {"type": "string"}},
             "required": ["city"]
         })),
+        ..ToolSpec::default()
     }
 }
 

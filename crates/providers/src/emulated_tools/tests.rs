@@ -11,6 +11,7 @@ fn tool(name: &str, properties: &[&str]) -> ToolSpec {
         name: name.to_owned(),
         description: format!("Does {name}."),
         parameters: Wire::map([("type", Wire::str("object")), ("properties", properties)]),
+        ..ToolSpec::default()
     }
 }
 

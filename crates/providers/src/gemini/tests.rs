@@ -89,6 +89,7 @@ fn weather() -> ToolSpec {
             "required": ["city"],
             "additionalProperties": false
         })),
+        ..ToolSpec::default()
     }
 }
 

@@ -1,41 +1,6 @@
-//! What kind of file bytes are, from how they begin. It must not know where they come from.
+//! What kind of file something is: by its bytes, else by what was said of it. It must not know where it comes from.
 
-/// Beginnings, where they begin, and what has them.
-const SIGNS: &[(usize, &[u8], &str)] = &[
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"GIF87a", "image/gif"),
-    (0, b"GIF89a", "image/gif"),
-    (8, b"WEBP", "image/webp"),
-    (8, b"WAVE", "audio/wav"),
-    (8, b"AVI ", "video/x-msvideo"),
-    (4, b"ftypavif", "image/avif"),
-    (4, b"ftypheic", "image/heic"),
-    (4, b"ftypM4A", "audio/mp4"),
-    (4, b"ftypqt", "video/quicktime"),
-    (4, b"ftyp", "video/mp4"),
-    (0, b"\x1a\x45\xdf\xa3", "video/webm"),
-    (0, b"ID3", "audio/mpeg"),
-    (0, b"\xff\xfb", "audio/mpeg"),
-    (0, b"\xff\xf3", "audio/mpeg"),
-    (0, b"\xff\xf2", "audio/mpeg"),
-    (0, b"\xff\xf1", "audio/aac"),
-    (0, b"OggS", "audio/ogg"),
-    (0, b"fLaC", "audio/flac"),
-    (0, b"%PDF-", "application/pdf"),
-    (0, b"BM", "image/bmp"),
-];
-
-/// What the bytes are, if they are something known.
-pub(crate) fn sniff(bytes: &[u8]) -> Option<&'static str> {
-    let found = SIGNS.iter().find(|(at, sign, mime)| {
-        let begins = bytes.get(*at..).is_some_and(|rest| rest.starts_with(sign));
-        // The three that are packed into RIFF say so first.
-        let packed = matches!(*mime, "image/webp" | "audio/wav" | "video/x-msvideo");
-        begins && (!packed || bytes.starts_with(b"RIFF"))
-    });
-    found.map(|(_, _, mime)| *mime)
-}
+use nodetool_sdk::media_type::sniff;
 
 /// What the bytes are; else what was said of them, when that says something; else nothing known.
 pub(crate) fn of(bytes: &[u8], said: &str) -> String {

@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use nodetool_sdk::models::{Media, ModelError, ModelErrorKind};
 use reqwest::{Response, Url, header};
 
-use super::public_address::is_public;
 use super::{data_uri, mime};
 use crate::Account;
+use nodetool_sdk::public_address::is_public;
 
 /// Most bytes of a picture.
 pub(crate) const MAX_PICTURE: usize = 64 << 20;

@@ -28,6 +28,7 @@ fn search() -> ToolSpec {
         parameters: wire(
             json!({ "type": "object", "properties": { "query": { "type": "string" } } }),
         ),
+        ..ToolSpec::default()
     }
 }
 

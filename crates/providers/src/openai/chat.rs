@@ -10,6 +10,9 @@ use super::chunks::Chunks;
 use super::dialect::{Json, Limit};
 use super::{Client, answer, responses};
 
+/// The field that names who asks on whose behalf.
+pub(super) const SAFETY: &str = "safety_identifier";
+
 impl Client {
     /// Begins an answer through `/chat/completions`.
     pub(super) async fn complete(&self, request: &ChatRequest) -> Result<ChatStream, ModelError> {
@@ -62,8 +65,13 @@ impl Client {
             body.set_some("top_logprobs", alternatives);
         }
         body.set_some("reasoning_effort", request.reasoning_effort.as_deref());
-        if dialect.takes_user {
+        let fields = &request.openai_fields;
+        // The one is the other's newer name.
+        if dialect.takes_user && !(dialect.takes_fields && fields.contains_key(SAFETY)) {
             body.set_some("user", request.end_user.as_deref());
+        }
+        if dialect.takes_fields {
+            body.add(fields);
         }
         if !request.tools.is_empty() {
             body.set("tools", Value::list(request.tools.iter().map(tool)));
@@ -139,6 +147,7 @@ fn tool(tool: &ToolSpec) -> Value {
         function.set("description", tool.description.as_str());
     }
     function.set("parameters", parameters(&tool.parameters));
+    function.set_some("strict", tool.strict);
     tagged("function", "function", function.into_value())
 }
 

@@ -1,7 +1,7 @@
 //! Contents that are no text: what they are, and how they are written into JSON. It must not know any message.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use nodetool_sdk::media_type::sniff;
 use nodetool_sdk::models::{Media, MediaSource};
 use nodetool_sdk::protocol::encode_data_uri;
 
@@ -18,79 +18,12 @@ pub(super) fn mime(media: &Media) -> String {
     found.unwrap_or("application/octet-stream").to_owned()
 }
 
-/// The MIME type that contents begin like.
-pub(super) fn sniff(bytes: &[u8]) -> Option<&'static str> {
-    Some(match bytes {
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [b'G', b'I', b'F', b'8', ..] => "image/gif",
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => "image/webp",
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'A',
-            b'V',
-            b'E',
-            ..,
-        ] => "audio/wav",
-        [
-            _,
-            _,
-            _,
-            _,
-            b'f',
-            b't',
-            b'y',
-            b'p',
-            b'a',
-            b'v',
-            b'i',
-            b'f',
-            ..,
-        ] => "image/avif",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'M', b'4', b'A', ..] => "audio/mp4",
-        [_, _, _, _, b'f', b't', b'y', b'p', ..] => "video/mp4",
-        [b'I', b'D', b'3', ..] | [0xff, 0xfb | 0xf3 | 0xf2, ..] => "audio/mpeg",
-        [b'O', b'g', b'g', b'S', ..] => "audio/ogg",
-        [b'f', b'L', b'a', b'C', ..] => "audio/flac",
-        [0x1a, 0x45, 0xdf, 0xa3, ..] => "video/webm",
-        [b'%', b'P', b'D', b'F', ..] => "application/pdf",
-        _ => return None,
-    })
-}
-
 /// Where the provider finds contents: their address, or all of them in a `data:` URI.
 pub(super) fn address(media: &Media) -> String {
     match &media.source {
         MediaSource::Bytes(bytes) => encode_data_uri(&mime(media), bytes),
         MediaSource::Url(url) => url.clone(),
     }
-}
-
-/// Contents as base64.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
 }
 
 /// What base64 stands for; with and without filling, over any number of lines.

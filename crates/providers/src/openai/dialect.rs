@@ -93,6 +93,10 @@ pub(crate) struct Dialect {
     pub(crate) json: Json,
     /// Whether `user` is taken.
     pub(crate) takes_user: bool,
+    /// Whether OpenAI's fields beside the conversation are taken: `service_tier`, `metadata` and their like.
+    pub(crate) takes_fields: bool,
+    /// Whether arguments of earlier calls are read, so that what is no JSON object is refused with all the rest.
+    pub(crate) reads_arguments: bool,
     /// Whether messages may have a `name`.
     pub(crate) takes_names: bool,
     /// Whether ids of tool calls have nine letters or digits.
@@ -129,6 +133,8 @@ impl Dialect {
         seed: "seed",
         json: Json::Both,
         takes_user: true,
+        takes_fields: false,
+        reads_arguments: true,
         takes_names: true,
         short_ids: false,
         thoughts: Thoughts::Dropped,
@@ -155,6 +161,7 @@ impl Dialect {
     /// Nothing is known: all parts of the wire may be there, and what is not refuses in its own words.
     pub(crate) const OPEN: Dialect = Dialect {
         limit: Limit::ByModel,
+        takes_fields: true,
         documents: Documents::Contents,
         draws: Some(Drawing::Size),
         speaks: true,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use nodetool_sdk::media_type::sniff;
 use nodetool_sdk::models::{ImageRequest, Media, MediaSource, ModelError, ModelErrorKind};
 use nodetool_sdk::protocol::{Map, Value as Plain};
 use reqwest::multipart::{Form, Part};
@@ -211,7 +212,7 @@ impl Client {
                 .account
                 .nonsense("a picture without contents or address"));
         };
-        match contents::sniff(&bytes) {
+        match sniff(&bytes) {
             Some(mime) if mime.starts_with("image/") => Ok(Media::bytes(mime, bytes)),
             _ => Err(self.account.nonsense("a picture of no known kind")),
         }

@@ -110,7 +110,10 @@ impl Client {
     fn call(&self, call: &ToolCall) -> Value {
         let function = object([
             ("name", call.name.as_str().into()),
-            ("arguments", arguments(call).into()),
+            (
+                "arguments",
+                arguments(call, self.dialect.reads_arguments).into(),
+            ),
         ]);
         object([
             ("id", self.call_id(&call.id).into()),
@@ -156,7 +159,7 @@ impl Client {
                         self.unsupported(param, format_args!("sounds of the type `{mime}`"))
                     );
                 };
-                let data = contents::base64(bytes);
+                let data = crate::inline::base64(bytes);
                 let sound = match self.dialect.plain_sounds {
                     true => data.into(),
                     false => object([("data", data.into()), ("format", format.into())]),
@@ -197,12 +200,15 @@ impl Client {
     }
 }
 
-/// The arguments of an earlier call. Servers that read them refuse a whole conversation for what is no JSON object; its
-/// tool's answer says what was wrong.
-pub(super) fn arguments(call: &ToolCall) -> &str {
+/// The arguments of an earlier call: as the model wrote them, so that it sees what was wrong. Servers that read them
+/// refuse a whole conversation for what is no JSON object; there the tool's answer alone says what was wrong.
+pub(super) fn arguments(call: &ToolCall, are_read: bool) -> &str {
+    if call.arguments.trim().is_empty() {
+        return "{}";
+    }
     match read_arguments(&call.arguments) {
-        Ok(arguments) if !arguments.is_empty() => &call.arguments,
-        _ => "{}",
+        Err(_) if are_read => "{}",
+        _ => &call.arguments,
     }
 }
 

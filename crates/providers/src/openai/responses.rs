@@ -104,6 +104,9 @@ fn wordless(request: &ChatRequest) -> Option<&'static str> {
     })
 }
 
+/// Fields that both forms of the wire have under the same name.
+const FIELDS: [&str; 4] = ["metadata", "prompt_cache_key", chat::SAFETY, "service_tier"];
+
 impl Client {
     /// Begins an answer through `/responses`.
     pub(super) async fn respond(&self, request: &ChatRequest) -> Result<ChatStream, ModelError> {
@@ -138,7 +141,9 @@ impl Client {
         body.set("input", self.items(&request.messages)?);
         body.set("stream", true);
         // Conversations are the caller's; the provider need not remember them.
-        body.set("store", false);
+        let fields = &request.openai_fields;
+        let stores = fields.get("store").cloned();
+        body.set("store", stores.unwrap_or(Value::Bool(false)));
         let include = Value::list(["reasoning.encrypted_content".into()]);
         body.set("include", include);
         body.set_some("max_output_tokens", request.max_tokens);
@@ -153,14 +158,23 @@ impl Client {
         if summaries || request.reasoning_effort.is_some() {
             body.set("reasoning", reasoning.into_value());
         }
-        body.set_some("user", request.end_user.as_deref());
+        if !fields.contains_key(chat::SAFETY) {
+            body.set_some("user", request.end_user.as_deref());
+        }
+        for field in FIELDS {
+            body.set_some(field, fields.get(field).cloned());
+        }
         if !request.tools.is_empty() {
             body.set("tools", Value::list(request.tools.iter().map(tool)));
             body.set_some("tool_choice", request.tool_choice.as_ref().map(choice));
             body.set_some("parallel_tool_calls", request.parallel_tool_calls);
         }
-        if let Some(format) = request.response_format.as_ref().and_then(format) {
-            body.set("text", object([("format", format)]));
+        let mut text = Body::default();
+        text.set_some("format", request.response_format.as_ref().and_then(format));
+        text.set_some("verbosity", fields.get("verbosity").cloned());
+        let text = text.into_map();
+        if !text.is_empty() {
+            body.set("text", text);
         }
         Ok(body.into_value())
     }
@@ -188,7 +202,7 @@ fn tool(tool: &ToolSpec) -> Value {
     }
     body.set("parameters", parameters(&tool.parameters));
     // Where nothing is said, this form changes the schema to a strict one, and refuses what cannot be.
-    body.set("strict", false);
+    body.set("strict", tool.strict.unwrap_or(false));
     body.into_value()
 }
 

@@ -67,6 +67,8 @@ pub(crate) const ROWS: &[Definition] = &[
                 limit: Limit::ByModel,
                 documents: Documents::Contents,
                 responses: true,
+                takes_fields: true,
+                reads_arguments: false,
                 embeds: Some(Batch {
                     texts: 2048,
                     bytes: 600_000,
@@ -89,6 +91,7 @@ pub(crate) const ROWS: &[Definition] = &[
         address: "https://openrouter.ai/api/v1",
         make: |account| {
             let dialect = Dialect {
+                takes_fields: true,
                 thoughts: Thoughts::Field("reasoning"),
                 documents: Documents::Address,
                 takes_video: true,

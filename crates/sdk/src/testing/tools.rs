@@ -44,6 +44,7 @@ impl ScriptedTools {
             name: name.to_owned(),
             description: format!("The tool {name}."),
             parameters: Value::map([("type", "object".into())]),
+            ..ToolSpec::default()
         };
         let effects = false;
         self.tools.push((Tool { spec, effects }, Box::new(work)));

@@ -88,7 +88,7 @@ pub(super) fn house(
     let registry = Arc::new(node_services::registry());
     let catalogue = Catalogue::new(&registry)?;
     let examples_dir = Some(config.examples_dir.clone()).filter(|d| !d.as_os_str().is_empty());
-    let examples = ExampleService::new(registry.clone(), examples_dir);
+    let examples = Arc::new(ExampleService::new(registry.clone(), examples_dir));
     let node_services = NodeServices {
         program: std::env::current_exe()?,
         assets: config.assets(),
@@ -180,6 +180,15 @@ pub(super) fn house(
         },
         recovery: config.recovery,
     });
+    let mut downloads = config.downloads().context("in the folders of models")?;
+    let own = secrets.clone();
+    downloads.tokens.of_user = Some(Arc::new(move |user: String| {
+        let secrets = own.clone();
+        // Whoever has no token of their own, or none that can be read, asks as the server does.
+        Box::pin(async move { secrets.get(&user, "HF_TOKEN").await.ok().flatten() })
+    }));
+    let downloads = DownloadService::new(downloads).context("in hf_endpoint")?;
+    let chat_settings = config.chat_settings()?;
     let programs = config.own_machine();
     let servers = McpServers::new(&config.mcp_servers, programs, super::environment::variable);
     let tools = ToolService::new(ToolServiceParts {
@@ -197,6 +206,9 @@ pub(super) fn house(
         })),
         mcp: servers.map_err(anyhow::Error::msg)?,
         search: SearchPlaces::default(),
+        examples: examples.clone(),
+        library: (!production).then(|| downloads.library()),
+        agents: chat_settings.agent.clone(),
     });
     jobs.offer_tools(&tools);
     let loops = LoopService::new(LoopParts {
@@ -215,7 +227,7 @@ pub(super) fn house(
         assets: assets.clone(),
         tools: tools.clone(),
         collections: collections.clone(),
-        settings: config.chat_settings()?,
+        settings: chat_settings,
     });
     let autosave = AutosaveSettings {
         min_interval: Duration::from_secs(config.autosave_min_interval_seconds.into()),
@@ -237,14 +249,6 @@ pub(super) fn house(
         public_storage: config.public_storage,
         failed_logins: FailedLogins::new(config.auth_failures_per_minute),
     });
-    let mut downloads = config.downloads().context("in the folders of models")?;
-    let own = secrets.clone();
-    downloads.tokens.of_user = Some(Arc::new(move |user: String| {
-        let secrets = own.clone();
-        // Whoever has no token of their own, or none that can be read, asks as the server does.
-        Box::pin(async move { secrets.get(&user, "HF_TOKEN").await.ok().flatten() })
-    }));
-    let downloads = DownloadService::new(downloads).context("in hf_endpoint")?;
     let sockets = Sockets::new(SocketParts {
         stats: config
             .system_stats

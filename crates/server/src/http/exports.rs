@@ -1,4 +1,4 @@
-//! What needs parts this server does not have: names made by a model, Python and Gradio sources.
+//! What needs parts this server does not have: Python and Gradio sources.
 //!
 //! Requests are checked as if it had them, so that a client learns first of what is wrong with its own request.
 
@@ -15,25 +15,8 @@ use crate::services::Caller;
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(generate_workflow_name))
         .routes(routes!(export_workflow_dsl))
         .routes(routes!(export_workflow_gradio))
-}
-
-/// Providers of models by name (HTTP spec 5).
-const PROVIDERS: &str = "aime openai openrouter anthropic cerebras groq minimax replicate ollama lmstudio kie together \
-    comfy_local comfy_runpod local llama_cpp gemini vllm zai mistral empty mlx fal_ai fake huggingface \
-    huggingface_cohere huggingface_fal_ai huggingface_featherless_ai huggingface_fireworks_ai huggingface_groq \
-    huggingface_cerebras huggingface_hf_inference huggingface_hyperbolic huggingface_nebius huggingface_novita \
-    huggingface_nscale huggingface_openai huggingface_replicate huggingface_sambanova huggingface_scaleway \
-    huggingface_together huggingface_zai meshy rodin";
-
-/// Which model is to find a name.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the shape of a body, for the API description")]
-struct GenerateName {
-    provider: String,
-    model: String,
 }
 
 /// How a page made of a workflow looks.
@@ -45,27 +28,6 @@ struct GradioExport {
     description: Option<String>,
     allow_flagging: Option<bool>,
     queue: Option<bool>,
-}
-
-/// Would name a workflow by a language model; this server has none yet.
-#[utoipa::path(post, path = "/api/workflows/{id}/generate-name", tag = "workflows", params(("id" = String, Path)),
-    request_body = GenerateName,
-    responses((status = 404, body = Refusal), (status = 422, body = Refusal), (status = 501, body = Refusal)))]
-async fn generate_workflow_name(
-    State(app): State<AppState>,
-    caller: Caller,
-    Path(id): Path,
-    body: JsonBody,
-) -> Result<(), ApiError> {
-    let mut f = Fields::new(body.object()?);
-    let words: Vec<&str> = PROVIDERS.split_whitespace().collect();
-    f.required_word("provider", &words);
-    f.required_text("model");
-    f.finish()?;
-    app.workflows.check_owned(&caller, &id).await?;
-    Err(ApiError::not_implemented(
-        "Names cannot be generated: this server has no model provider",
-    ))
 }
 
 /// Would write a workflow as Python source; this server has no Python.

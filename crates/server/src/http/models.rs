@@ -20,6 +20,7 @@ use crate::services::downloads::{
 };
 
 mod asked;
+mod cached;
 mod offered;
 mod ollama;
 mod recommended;
@@ -34,6 +35,7 @@ const AT_ONCE: usize = 8;
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list_cached_models, delete_cached_model))
+        .merge(cached::router())
         .merge(ollama::router())
         .merge(offered::router())
         .merge(recommended::router())

@@ -219,7 +219,7 @@ async fn summarize_thread(
 }
 
 /// A model that does not answer, as our own routes tell it.
-fn not_answered(e: &ModelError) -> ApiError {
+pub(super) fn not_answered(e: &ModelError) -> ApiError {
     let status = match e.kind {
         ModelErrorKind::MissingKey { .. } => StatusCode::BAD_REQUEST,
         ModelErrorKind::NoModel

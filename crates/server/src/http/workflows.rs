@@ -128,7 +128,7 @@ pub(super) fn read_request(body: JsonBody) -> Result<SaveWorkflow, ApiError> {
 }
 
 /// The row as an answer, with its etag.
-fn reply(row: &WorkflowRow) -> Response {
+pub(super) fn reply(row: &WorkflowRow) -> Response {
     with_etag(json_response(write(row, Beyond::default())), &row.etag())
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::OutboundError;
-use super::address::{canonical, is_metadata, why_not_public, within};
+use nodetool_sdk::public_address::{canonical, is_metadata, why_not_public, within};
 
 /// Exceptions from the rule that only public addresses are reachable.
 #[derive(Debug, Default)]

@@ -33,21 +33,26 @@ mod files;
 mod inference;
 mod knowledge;
 mod making;
+mod permission;
 mod prompt;
 mod regular;
 mod title;
 mod toolbox;
 mod turn;
 mod workflow;
+mod workflow_name;
 
 pub(crate) use ask::{AskFault, ChatAsk, permission_mode};
 pub(crate) use client_tools::Manifest;
 pub(crate) use faults::error_frame;
 pub(crate) use feed::{ChatFeed, ChatFrame, ChatWatch, KeptTurns, TakenTurns};
 pub(crate) use inference::InferenceAsk;
+pub(crate) use permission::PermissionMode;
 pub(crate) use title::TitleError;
+pub(crate) use workflow_name::NamingError;
 
 use client_tools::Waiting;
+use permission::Permissions;
 use turn::Turn;
 
 /// Turns of one user at the same time.
@@ -145,6 +150,7 @@ struct Inner {
     seats: Mutex<HashMap<Key, Arc<Seat>>>,
     tasks: TaskTracker,
     waiting: Waiting,
+    permissions: Permissions,
 }
 
 /// Answers what people say; clones share everything.
@@ -181,6 +187,7 @@ impl ChatService {
             seats: Mutex::default(),
             tasks: TaskTracker::new(),
             waiting: Waiting::default(),
+            permissions: Permissions::default(),
         }))
     }
 
@@ -254,6 +261,9 @@ impl ChatService {
         }
         let said = self.row(&caller, &ask, &thread_id)?;
         self.0.parts.threads.begin(&caller, &said).await?;
+        if let Some(mode) = ask.permission_mode {
+            self.set_permission_mode(&caller, &thread_id, mode);
+        }
         let live = Arc::new(Live::default());
         *seat.live() = Some(live.clone());
         seat.feed.turn_begins();
@@ -411,7 +421,19 @@ impl ChatService {
         Some(Stopped { number })
     }
 
-    /// The answer of a client to the call of one of its tools. Late and unknown ones are let go.
+    /// Says how freely tools are called in a thread of the caller's, from the next call on.
+    pub(crate) fn set_permission_mode(
+        &self,
+        caller: &Caller,
+        thread_id: &Arc<str>,
+        mode: PermissionMode,
+    ) {
+        let user_id = caller.user_id.as_str().into();
+        self.0.permissions.set(&user_id, thread_id, mode);
+    }
+
+    /// The answer of a client to the call of one of its tools, or to the question whether one of ours may be called.
+    /// Late and unknown ones are let go.
     pub(crate) fn tool_result(&self, caller: &Caller, answer: &Map) {
         self.0.waiting.answer(&caller.user_id, answer);
     }

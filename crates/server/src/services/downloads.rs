@@ -19,6 +19,7 @@ mod digest;
 mod fault;
 mod hub;
 mod inventory;
+mod kinds;
 mod library;
 mod llama;
 mod names;
@@ -32,7 +33,7 @@ mod watch;
 mod work;
 
 pub(crate) use fault::DownloadError;
-pub(crate) use hub::{HubError, SetupError};
+pub(crate) use hub::{HubError, HubModel, SetupError};
 pub(crate) use inventory::{CachedRepo, Inventory};
 pub(crate) use library::{LibraryError, ModelLibrary};
 pub(crate) use llama::is_llama_type;

@@ -9,36 +9,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use nodetool_engine::{
-    AssetMode, Journal, ResultCache, Resume, RunHandle, RunOptions, RunOutcome, Runner,
-    tell_rejection,
-};
+use nodetool_engine::{ResultCache, RunHandle, RunOutcome};
 use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
-use nodetool_sdk::services::{Secrets, Services};
-use nodetool_sdk::{EventSink, RunCx, Variables};
+use nodetool_sdk::EventSink;
+use nodetool_sdk::services::Services;
 use nodetool_store::{
-    Expected, FinishJob, JobFilter, JobRow, NewJob, Page, Store, StoreError, new_id, now_micros,
+    Expected, FinishJob, JobFilter, JobRow, Page, Store, StoreError, new_id, now_micros,
 };
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
+use super::feeds::{Feed, Feeds, LogLine, Subject, Watch};
 use super::{
-    AssetOrigin, AssetService, Caller, Changes, CollectionService, Happened, ListJobs, Loaded,
-    ModelService, RunSecrets, SecretsService, Seen, ThreadService, ThreadsOf, ToolScope,
-    ToolService, WeakTools, WorkflowError, WorkflowService,
+    AssetService, Caller, Changes, CollectionService, Happened, ListJobs, ModelService,
+    SecretsService, ThreadService, ToolService, WeakTools, WorkflowError, WorkflowService,
 };
-use crate::telemetry;
-use attempt::{Attempt, Command};
+use attempt::Command;
 use detached::Detached;
-use discretion::{Discreet, DiscreetJournal};
 pub(in crate::services) use folder::user_workspace;
-use journal::JobJournal;
-use models::RunModels;
 use nested::{Nests, WorkflowsInside};
-use queue::{Ask, Queue, Seat};
+use queue::{Queue, Seat};
 
 mod approval;
 mod attempt;
@@ -51,13 +43,15 @@ mod nested;
 mod queue;
 mod quiet;
 mod recovery;
+mod running;
+mod start;
 
 pub(crate) use approval::{Approval, LINK_SECONDS, LINK_SECONDS_MOST, LinkError, Question};
 pub(crate) use queue::{Full, Limits};
 pub(crate) use recovery::{Recovery, ResumeError, RetryError};
+use running::execute;
+pub(crate) use start::StartRun;
 
-/// Largest parameters that are kept with a job: all that a request can bring.
-const PARAMS_KEPT: usize = 48 << 20;
 /// The note of a job that may run beside other runs of its workflow, for whoever takes it up.
 const CONCURRENT: &str = r#"{"concurrent":true}"#;
 /// Message numbers the first attempt at a job may give out before the store has to know of more.
@@ -85,60 +79,6 @@ pub(crate) enum InputError {
     NoJob,
     #[error("Invalid input name")]
     NoInput,
-}
-
-/// What to run and for whom.
-pub(crate) struct StartRun {
-    pub(crate) caller: Caller,
-    pub(crate) workflow: Arc<Loaded>,
-    pub(crate) params: Map,
-    pub(crate) assets: AssetMode,
-    pub(crate) job_id: Option<String>,
-    /// Event for a trigger node of the workflow: the node's id and the payload.
-    pub(crate) trigger_event: Option<(Arc<str>, Value)>,
-    /// Its streaming inputs stay open for values that come while it runs.
-    pub(crate) pushes: bool,
-    /// It counts against the user's limit and waits for its turn.
-    pub(crate) limited: bool,
-    /// It may run beside other runs of its workflow.
-    pub(crate) concurrent: bool,
-    /// The values of its result say their types.
-    pub(crate) explicit_types: bool,
-    /// How many runs deep it is: more than 0 when an agent of another run has started it.
-    pub(crate) depth: u32,
-    /// The workflows around it, outermost first, when an agent has started it.
-    pub(crate) inside: Arc<[Arc<str>]>,
-}
-
-impl StartRun {
-    /// A run of a workflow with these parameters and nothing special.
-    pub(crate) fn new(caller: Caller, workflow: Arc<Loaded>, params: Map) -> Self {
-        StartRun {
-            caller,
-            workflow,
-            params,
-            assets: AssetMode::Python,
-            job_id: None,
-            trigger_event: None,
-            pushes: false,
-            limited: false,
-            concurrent: false,
-            explicit_types: false,
-            depth: 0,
-            inside: Arc::new([]),
-        }
-    }
-}
-
-impl StartRun {
-    /// The workflows that agents of the run must not run again.
-    fn inside_and_itself(&self) -> Arc<[Arc<str>]> {
-        let id = &self.workflow.id;
-        if id.is_empty() || self.inside.contains(id) {
-            return self.inside.clone();
-        }
-        self.inside.iter().chain([id]).cloned().collect()
-    }
 }
 
 /// A run that lives as long as somebody follows it: dropping this cancels it.
@@ -613,18 +553,6 @@ fn passes(e: &StoreError) -> bool {
     )
 }
 
-/// Runs a plan, or fails as the plan did.
-async fn execute(runner: Option<Runner>, workflow: &Loaded, cx: &RunCx) -> RunOutcome {
-    match (runner, &workflow.plan) {
-        (Some(runner), _) => runner.execute().await,
-        (None, Err(error)) => {
-            tell_rejection(error, &|id| workflow.titles.get(id).cloned(), cx);
-            RunOutcome::rejected(error)
-        }
-        (None, Ok(_)) => unreachable!("a plan always gives a runner"),
-    }
-}
-
 impl Inner {
     fn running(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Live>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -645,221 +573,6 @@ impl Inner {
                 None => live.cancel(),
             })
             .count()
-    }
-
-    /// Stores the job and hands its attempt to a task.
-    async fn begin(
-        self: Arc<Self>,
-        start: StartRun,
-        follower: Option<Arc<Notify>>,
-    ) -> Result<(Arc<Live>, Option<Watch>), RunError> {
-        let mut job = self.prepare(&start);
-        let subject = Subject {
-            job_id: job.id.as_str().into(),
-            workflow_id: start.workflow.id.clone(),
-            user_id: start.caller.user_id.as_str().into(),
-        };
-        let (place, seat) = if start.limited {
-            let place = self.queue.enter_new(Ask {
-                job_id: subject.job_id.clone(),
-                user_id: subject.user_id.clone(),
-                workflow_id: subject.workflow_id.clone(),
-                concurrent: start.concurrent,
-            })?;
-            (Some(place), None)
-        } else {
-            (None, self.queue.sit(&subject.user_id)?)
-        };
-        if place.as_ref().is_some_and(|(_, turn)| !*turn.borrow()) {
-            job.status = nodetool_store::JobStatus::Scheduled;
-        }
-        let started_at = job.started_at;
-        // The id is told to a client, so the row comes first; an id of the client's may be taken.
-        self.store.add_job(job).await.map_err(|e| match e {
-            StoreError::AlreadyExists { id, .. } => RunError::Taken(id),
-            e => e.into(),
-        })?;
-        self.told(&subject.user_id, Happened::Created, &subject.job_id);
-        let feed = self.feeds.open(subject.clone(), 1, FIRST_NUMBERS);
-        let watch = follower.map(|wake| feed.watch(Begin::Lossless, wake));
-        let (commands, orders) = mpsc::channel(8);
-        let live = Arc::new(Live {
-            subject,
-            started_at,
-            feed: Some(feed.clone()),
-            handle: OnceLock::new(),
-            cancelled: CancellationToken::new(),
-            commands: Some(commands),
-            pausing: AtomicBool::new(false),
-            _seat: seat,
-        });
-        self.running()
-            .insert(live.subject.job_id.clone(), live.clone());
-        let graph = start.workflow.graph.clone();
-        let id = live.subject.job_id.clone();
-        let journal = JobJournal::new(self.store.clone(), id, graph, self.steady);
-        let attempt = Attempt {
-            inner: self.clone(),
-            live: live.clone(),
-            feed,
-            start,
-            place,
-            orders,
-            journal: Arc::new(journal),
-            resume: None,
-            pause_asked: false,
-            waited: false,
-        };
-        let id = live.subject.job_id.clone();
-        let work = telemetry::of_job(attempt.see_through(), &id);
-        self.tasks.spawn(work);
-        Ok((live, watch))
-    }
-
-    fn prepare(&self, start: &StartRun) -> NewJob {
-        let id = start.job_id.clone().unwrap_or_else(new_id);
-        let mut job = NewJob::new(&id, &start.caller.user_id, &start.workflow.id, now_micros());
-        job.status = nodetool_store::JobStatus::Running;
-        job.execution_strategy = Some("threaded".into());
-        if start.concurrent {
-            job.metadata = Some(CONCURRENT.into());
-        }
-        if start.workflow.id.is_empty() {
-            // There is no workflow to find it in.
-            job.graph.clone_from(&start.workflow.graph);
-        }
-        if start.assets != AssetMode::Python {
-            job.assets = Some(recovery::asset_word(start.assets).into());
-        }
-        if let Some(event) = &start.trigger_event {
-            job.trigger_event = serde_json::to_string(event).ok();
-        }
-        if !start.params.is_empty() {
-            let params = Value::from(start.params.clone());
-            // They are kept for whoever looks at the job later; what is too large to keep is no reason not to run.
-            job.params = serde_json::to_string(&params)
-                .ok()
-                .filter(|text| text.len() <= PARAMS_KEPT)
-                .map(Into::into);
-        }
-        job
-    }
-
-    /// A run of a job: journaled, so that it can be taken up again, and with what an earlier attempt left behind. It
-    /// knows which secrets it has read, and tells none of them.
-    async fn runner(
-        &self,
-        start: &mut StartRun,
-        job_id: Arc<str>,
-        events: Arc<dyn EventSink>,
-        journal: Option<(Arc<JobJournal>, Option<Resume>)>,
-    ) -> (Option<Runner>, Arc<RunCx>, Arc<Seen>) {
-        let (journal, resume) = journal.map_or((None, None), |(j, r)| (Some(j), r));
-        let seen = Arc::<Seen>::default();
-        let secrets = RunSecrets::new(
-            self.secrets.clone(),
-            start.caller.user_id.as_str().into(),
-            seen.clone(),
-        );
-        let events = Arc::new(Discreet::new(events, seen.clone()));
-        let options = RunOptions {
-            params: std::mem::take(&mut start.params),
-            assets: start.assets,
-            cache: Some(self.cache.clone()),
-            trigger_event: start.trigger_event.take(),
-            // An input that waits for values nobody can push would hold the run for ever.
-            pushes: start.pushes,
-            journal: journal
-                .map(|j| Arc::new(DiscreetJournal::new(j, seen.clone())) as Arc<dyn Journal>),
-            resume,
-            ..RunOptions::default()
-        };
-        let (runner, cx) = self
-            .runner_with(
-                start,
-                job_id,
-                events,
-                start.depth,
-                Arc::new(secrets),
-                options,
-            )
-            .await;
-        (runner, cx, seen)
-    }
-
-    async fn runner_with(
-        &self,
-        start: &StartRun,
-        job_id: Arc<str>,
-        events: Arc<dyn EventSink>,
-        depth: u32,
-        secrets: Arc<dyn Secrets>,
-        options: RunOptions,
-    ) -> (Option<Runner>, Arc<RunCx>) {
-        let workflow_id = start.workflow.id.clone();
-        let mut services = self.services.clone();
-        services.collections = self.collections.of(&start.caller);
-        services.secrets = secrets.clone();
-        services.models = Arc::new(RunModels {
-            providers: self.models.of(&start.caller),
-            inner: self.me.clone(),
-            caller: start.caller.clone(),
-            job_id: job_id.clone(),
-            depth,
-            secrets,
-        });
-        services.assets = self.assets.of_run(AssetOrigin {
-            caller: start.caller.clone(),
-            workflow_id: Some(workflow_id.clone()).filter(|id| !id.is_empty()),
-            job_id: Some(job_id.clone()),
-        });
-        let workspace = self.workspace_of(start).await;
-        if let Some(tools) = self.tools.get().and_then(WeakTools::upgrade) {
-            services.tools = tools.of(ToolScope {
-                workspace: workspace.clone(),
-                depth,
-                inside: start.inside_and_itself(),
-                ..ToolScope::of(start.caller.clone())
-            });
-        }
-        services.conversations = Arc::new(ThreadsOf::new(
-            self.threads.clone(),
-            start.caller.clone(),
-            services.assets.clone(),
-        ));
-        let cx = Arc::new(RunCx {
-            job_id,
-            workflow_id,
-            user_id: start.caller.user_id.as_str().into(),
-            depth,
-            services,
-            variables: Variables::default(),
-            workspace,
-            events,
-        });
-        let runner = start
-            .workflow
-            .plan
-            .as_ref()
-            .ok()
-            .map(|plan| Runner::new(plan.clone(), cx.clone(), options));
-        (runner, cx)
-    }
-
-    /// The folder a run may touch: its workflow's own or the server's. None when it cannot be told.
-    async fn workspace_of(&self, start: &StartRun) -> Option<std::path::PathBuf> {
-        let own = || user_workspace(&self.workspace, &start.caller.user_id);
-        let Some(id) = &start.workflow.workspace_id else {
-            return own();
-        };
-        match self.store.get_workspace(&start.caller.user_id, id).await {
-            Ok(Some(row)) => Some(row.path.into()),
-            Ok(None) => own(),
-            Err(e) => {
-                tracing::error!(workspace.id = %id, error = %e, "a workspace could not be read; the run goes without");
-                None
-            }
-        }
     }
 }
 

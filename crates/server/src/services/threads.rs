@@ -16,6 +16,9 @@ pub(crate) use spoken::{base64_bytes, fetch, keep_media, mime_of, spoken, to_row
 /// The title of a thread nobody has named.
 pub(crate) const DEFAULT_TITLE: &str = "New Thread";
 
+/// Most messages of a conversation that a model is told.
+pub(crate) const MOST_MESSAGES: usize = 1000;
+
 /// Why a thread or message use case failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ThreadError {

@@ -7,24 +7,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use nodetool_sdk::agent::Schema;
+use nodetool_sdk::agent::{Budgets, Schema};
 use nodetool_sdk::collections::Collections;
-use nodetool_sdk::models::ToolSpec;
+use nodetool_sdk::models::{Models, ToolSpec};
 use nodetool_sdk::services::{Http, Scripts, Secrets};
 use nodetool_sdk::tools::{Tool, Tools};
 use nodetool_sdk::{BoxFuture, Map, Registry, Value, Workspace};
 
+use super::downloads::ModelLibrary;
 use super::{
-    AssetService, Caller, JobService, RunSecrets, SecretsService, Seen, SettingsService,
-    WorkflowService,
+    AssetService, Caller, ExampleService, JobService, RunSecrets, SecretsService, Seen,
+    SettingsService, WorkflowService,
 };
 
+mod agent;
 mod arguments;
 mod assets;
 mod authoring;
 mod built_in;
 mod calculator;
 mod files;
+mod hub;
 mod human;
 mod jobs;
 mod knowledge;
@@ -36,6 +39,7 @@ mod runs;
 mod scripts;
 mod search;
 mod shelf;
+mod stored;
 mod web;
 mod workflows;
 
@@ -67,6 +71,11 @@ pub(crate) struct ToolServiceParts {
     pub(crate) mcp: McpServers,
     /// Where searches of the web are answered.
     pub(crate) search: SearchPlaces,
+    pub(crate) examples: Arc<ExampleService>,
+    /// Models of the hub; nothing where the server does not look after them.
+    pub(crate) library: Option<ModelLibrary>,
+    /// What an agent may take that a model calls as a tool.
+    pub(crate) agents: Budgets,
 }
 
 /// Models and collections of a user, as the services of those know them.
@@ -85,6 +94,8 @@ pub(crate) trait Shelves: Send + Sync {
     ) -> BoxFuture<'a, Result<Vec<Value>, String>>;
     /// The user's collections, to look into.
     fn collections(&self, caller: &Caller) -> Arc<dyn Collections>;
+    /// The models the user may ask.
+    fn language(&self, caller: &Caller) -> Arc<dyn Models>;
 }
 
 /// For whom and within what tools are called.
@@ -257,11 +268,14 @@ impl Desk {
             "calculator" => calculator::calculate(arguments),
             "list_workflows" => self.list_workflows(arguments).await,
             "get_workflow" => self.get_workflow(arguments).await,
-            "run_workflow" => self.run_workflow(arguments).await,
+            "run_workflow" | "run_workflow_tool" => self.run_workflow(arguments).await,
             "create_workflow" => self.create_workflow(arguments).await,
             "run_graph" => self.run_graph(arguments).await,
             "start_background_job" => self.start_background_job(arguments).await,
             "export_workflow_digraph" => self.export_workflow_digraph(arguments).await,
+            "generate_dot_graph" => self.generate_dot_graph(arguments).await,
+            "get_example_workflow" => self.get_example_workflow(arguments),
+            agent::RUN_AGENT => self.run_agent(arguments).await,
             "validate_workflow" => self.validate_workflow(arguments).await,
             "list_nodes" => Ok(self.list_nodes(arguments)),
             "search_nodes" => Ok(self.search_nodes(arguments)),
@@ -274,6 +288,16 @@ impl Desk {
             "read_asset" => self.read_asset(arguments).await,
             "save_text_asset" => self.save_text_asset(arguments).await,
             "list_collections" => self.list_collections().await,
+            "get_collection" => self.get_collection(arguments).await,
+            "get_documents_from_collection" => self.get_documents_from_collection(arguments).await,
+            "list_storage_files" => self.list_storage_files(arguments).await,
+            "get_file_metadata" => self.get_file_metadata(arguments).await,
+            "download_file_from_storage" => self.download_file_from_storage(arguments).await,
+            "get_hf_cache_info" => self.get_hf_cache_info(arguments).await,
+            "inspect_hf_cached_model" => self.inspect_hf_cached_model(arguments).await,
+            "query_hf_model_files" => self.query_hf_model_files(arguments).await,
+            "search_hf_hub_models" => self.search_hf_hub_models(arguments).await,
+            "get_hf_model_info" => self.get_hf_model_info(arguments).await,
             "query_collection" => self.query_collection(arguments).await,
             "list_models" | "query_models" => self.list_models(arguments).await,
             "ask_human" => self.ask_human(arguments).await,

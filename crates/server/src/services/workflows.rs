@@ -14,6 +14,7 @@ use nodetool_store::{
 use super::{Caller, Changes, Example, Happened, Saves, interface_schemas};
 
 mod administration;
+mod renaming;
 
 /// Plans kept ready; a workflow that is not among them is planned again.
 const PLANS_KEPT: usize = 128;

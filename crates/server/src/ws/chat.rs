@@ -214,7 +214,9 @@ fn set_permission_mode(socket: &Socket, command: &Command) -> Result<(), Value> 
     let Some(mode) = mode else {
         return Err(command.malformed("permission_mode", "Field required"));
     };
-    // There are no gates that could differ from mode to mode: each is `auto`.
+    let chat = &socket.sockets.0.parts.chat;
+    chat.set_permission_mode(&socket.caller, &thread_id, mode);
+    let mode = mode.as_str();
     let reply = object([
         ("message", format!("Permission mode set to {mode}").into()),
         ("thread_id", thread_id.into()),

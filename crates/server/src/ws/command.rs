@@ -136,7 +136,7 @@ fn control(kind: &str) -> Option<(Control, &'static [Rule])> {
             (Control::ToolResult, &[Rule::Text("tool_call_id")])
         }
         "tool_approval_response" => (
-            Control::Other,
+            Control::ToolResult,
             &[
                 Rule::Text("approval_id"),
                 Rule::Word("decision", &["allow", "allow_for_chat", "deny"]),

@@ -90,6 +90,23 @@ async fn every_choice_of_tools_has_its_word() {
 }
 
 #[tokio::test]
+async fn a_tool_is_strict_when_it_has_to_be() {
+    for (strict, expected) in [
+        (None, json!(null)),
+        (Some(false), json!(null)),
+        (Some(true), json!(true)),
+    ] {
+        let mut tool = weather();
+        tool.strict = strict;
+        let request = ChatRequest {
+            tools: vec![tool],
+            ..ask(vec![say("Hi")])
+        };
+        assert_eq!(body(request).await["tools"][0]["strict"], expected);
+    }
+}
+
+#[tokio::test]
 async fn the_fields_of_a_schema_keep_their_order() {
     let mut tool = weather();
     let parameters =

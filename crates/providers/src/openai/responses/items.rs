@@ -117,7 +117,8 @@ fn spoken(message: &ChatMessage, is_current: bool, items: &mut Vec<Value>) {
             ("type", "function_call".into()),
             ("call_id", call.id.as_str().into()),
             ("name", call.name.as_str().into()),
-            ("arguments", arguments(call).into()),
+            // Only OpenAI itself is spoken to like this, and takes any text.
+            ("arguments", arguments(call, false).into()),
         ])
     }));
 }

@@ -279,6 +279,22 @@ async fn patience_ends_before_the_head_before_the_first_event_and_in_the_middle(
 }
 
 #[tokio::test]
+async fn signs_of_life_alone_are_no_answer() {
+    let alive = stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Some((Ok::<_, Infallible>(Bytes::from_static(b": alive\n\n")), ()))
+    });
+    let stub = Stub::with(typed(SSE, Body::from_stream(alive))).await;
+    let provider = compatible(&Account {
+        patience: impatient(),
+        ..stub.account("custom")
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(60), begin(&provider, hello("x")));
+    let e = ended.await.expect("it is still waiting").err().unwrap();
+    assert_eq!(e.kind, ModelErrorKind::TimedOut);
+}
+
+#[tokio::test]
 async fn whoever_drops_a_stream_closes_the_connection() {
     let (tx, mut rx) = mpsc::channel::<Result<Bytes, Infallible>>(4);
     let body = Body::from_stream(stream::poll_fn(move |cx| rx.poll_recv(cx)));

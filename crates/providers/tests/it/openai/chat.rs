@@ -4,7 +4,7 @@ use nodetool_sdk::models::{
     Answer, ChatEvent, ChatMessage, ChatRequest, FinishReason, Media, MediaSource, Part,
     ResponseFormat, Role, ToolCall, ToolChoice, ToolSpec, Usage,
 };
-use nodetool_sdk::protocol::Value as Plain;
+use nodetool_sdk::protocol::{Map, Value as Plain};
 use serde_json::{Value, json};
 
 use super::stub::{
@@ -20,6 +20,7 @@ fn weather() -> ToolSpec {
         name: "weather".to_owned(),
         description: "Tells the weather.".to_owned(),
         parameters: plain(json!({"type": "object", "properties": {"city": {"type": "string"}}})),
+        ..ToolSpec::default()
     }
 }
 
@@ -66,10 +67,76 @@ async fn an_answer_is_streamed_with_usage_and_one_finish() {
 }
 
 #[tokio::test]
+async fn arguments_that_are_no_json_go_only_to_servers_that_do_not_read_them() {
+    for (provider, arguments) in [("openai", "{\"city\":"), ("groq", "{}")] {
+        let stub = Stub::with(stream_of(&[finish("stop")])).await;
+        let call = ToolCall {
+            id: "c".into(),
+            name: "weather".into(),
+            arguments: "{\"city\":".into(),
+            ..ToolCall::default()
+        };
+        let called = ChatMessage {
+            tool_calls: vec![call.clone()],
+            ..ChatMessage::text(Role::Assistant, "")
+        };
+        let request = ChatRequest {
+            messages: vec![called, ChatMessage::tool(&call, "no JSON")],
+            ..hello("m")
+        };
+        answer(&stub.provider(provider), request).await.unwrap();
+        let asked = stub.asked_once().json();
+        let sent = &asked["messages"][0]["tool_calls"][0]["function"]["arguments"];
+        assert_eq!(sent, arguments, "{provider}");
+    }
+}
+
+/// Fields for OpenAI alone.
+fn fields() -> Map {
+    Map::from_iter([
+        ("service_tier".into(), "flex".into()),
+        ("metadata".into(), plain(json!({"team": "a"}))),
+    ])
+}
+
+#[tokio::test]
+async fn fields_for_openai_alone_go_to_no_other_host() {
+    for (provider, goes) in [("openai", true), ("openrouter", true), ("groq", false)] {
+        let stub = Stub::with(stream_of(&[finish("stop")])).await;
+        let request = ChatRequest {
+            openai_fields: fields(),
+            ..hello("m")
+        };
+        answer(&stub.provider(provider), request).await.unwrap();
+        let asked = stub.asked_once().json();
+        assert_eq!(asked.get("service_tier").is_some(), goes, "{provider}");
+        assert_eq!(asked.get("metadata").is_some(), goes, "{provider}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_is_told_under_one_name() {
+    let stub = Stub::with(stream_of(&[finish("stop")])).await;
+    let named = [("safety_identifier".into(), "s".into())];
+    let request = ChatRequest {
+        end_user: Some("s".into()),
+        openai_fields: Map::from_iter(named),
+        ..hello("gpt-4o")
+    };
+    answer(&stub.provider("openai"), request).await.unwrap();
+    let asked = stub.asked_once().json();
+    assert_eq!(asked["safety_identifier"], "s");
+    assert!(asked.get("user").is_none());
+}
+
+#[tokio::test]
 async fn everything_that_can_be_asked_is_passed_on() {
     let stub = Stub::with(stream_of(&[finish("stop")])).await;
     let request = ChatRequest {
-        tools: vec![weather()],
+        tools: vec![ToolSpec {
+            strict: Some(true),
+            ..weather()
+        }],
         tool_choice: Some(ToolChoice::Named("weather".into())),
         parallel_tool_calls: Some(false),
         response_format: Some(ResponseFormat::JsonSchema {
@@ -88,6 +155,7 @@ async fn everything_that_can_be_asked_is_passed_on() {
         logprobs: Some(3),
         reasoning_effort: Some("low".into()),
         end_user: Some("somebody".into()),
+        openai_fields: fields(),
         ..hello("gpt-4o")
     };
     answer(&stub.provider("openai"), request).await.unwrap();
@@ -108,7 +176,9 @@ async fn everything_that_can_be_asked_is_passed_on() {
         "reasoning_effort": "low",
         "user": "somebody",
         "tools": [{"type": "function", "function": {"name": "weather", "description": "Tells the weather.",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}],
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}, "strict": true}}],
+        "service_tier": "flex",
+        "metadata": {"team": "a"},
         "tool_choice": {"type": "function", "function": {"name": "weather"}},
         "parallel_tool_calls": false,
         "response_format": {"type": "json_schema", "json_schema": {"name": "a_city_", "description": "A city",
@@ -234,7 +304,7 @@ async fn a_conversation_with_contents_and_tools_is_written_out() {
         ]},
         {"role": "assistant", "content": null, "tool_calls": [
             {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":\"Rome\"}"}},
-            {"id": "call_2", "type": "function", "function": {"name": "weather", "arguments": "{}"}},
+            {"id": "call_2", "type": "function", "function": {"name": "weather", "arguments": "{\"city\":"}},
         ]},
         {"role": "tool", "tool_call_id": "call_1", "content": "sunny"},
         {"role": "tool", "tool_call_id": "call_2", "content": "no JSON"},

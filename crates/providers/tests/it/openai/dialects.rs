@@ -184,6 +184,7 @@ async fn a_tool_without_arguments_has_a_schema() {
         name: "now".into(),
         description: String::new(),
         parameters: serde_json::from_value(parameters).unwrap(),
+        ..ToolSpec::default()
     };
     let request = ChatRequest {
         tools: vec![tool(json!(null)), tool(json!({}))],

@@ -152,6 +152,7 @@ async fn the_request_has_items_and_everything_that_was_asked() {
             name: "weather".into(),
             description: "Tells the weather.".into(),
             parameters: serde_json::from_value::<Plain>(json!({"type": "object"})).unwrap(),
+            strict: Some(true),
         }],
         tool_choice: Some(ToolChoice::Named("weather".into())),
         parallel_tool_calls: Some(true),
@@ -165,6 +166,13 @@ async fn the_request_has_items_and_everything_that_was_asked() {
         temperature: Some(1.0),
         reasoning_effort: Some("low".into()),
         end_user: Some("somebody".into()),
+        openai_fields: [
+            ("verbosity".into(), "low".into()),
+            ("service_tier".into(), "flex".into()),
+            ("store".into(), true.into()),
+        ]
+        .into_iter()
+        .collect(),
         ..hello("gpt-5-mini")
     };
     answer(&stub.provider("openai"), request).await.unwrap();
@@ -188,16 +196,17 @@ async fn the_request_has_items_and_everything_that_was_asked() {
             ]},
         ],
         "stream": true,
-        "store": false,
+        "store": true,
+        "service_tier": "flex",
         "include": ["reasoning.encrypted_content"],
         "max_output_tokens": 100,
         "reasoning": {"effort": "low", "summary": "auto"},
         "user": "somebody",
         "tools": [{"type": "function", "name": "weather", "description": "Tells the weather.",
-            "parameters": {"type": "object"}, "strict": false}],
+            "parameters": {"type": "object"}, "strict": true}],
         "tool_choice": {"type": "function", "name": "weather"},
         "parallel_tool_calls": true,
-        "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}, "strict": true}},
+        "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}, "strict": true}, "verbosity": "low"},
     });
     assert_eq!(asked.json(), expected);
 }

@@ -59,6 +59,7 @@ pub(super) fn create_task() -> ToolSpec {
         name: CREATE_TASK.into(),
         description: "Takes the plan: a title and its steps.".into(),
         parameters: serde_json::from_str(schema).unwrap_or_default(),
+        ..ToolSpec::default()
     }
 }
 
@@ -79,6 +80,7 @@ pub(super) fn finish_step(schema: &Value) -> ToolSpec {
             ("required", Value::list(["result".into()])),
             ("properties", Value::map([("result", schema.clone())])),
         ]),
+        ..ToolSpec::default()
     }
 }
 
@@ -94,6 +96,7 @@ pub(super) fn load_skill(skills: &[Skill]) -> ToolSpec {
             ("required", Value::list(["name".into()])),
             ("properties", Value::map([("name", name)])),
         ]),
+        ..ToolSpec::default()
     }
 }
 

@@ -41,6 +41,7 @@ fn tools_count_as_json_with_sorted_keys() {
         name: "look".into(),
         description: "Looks.".into(),
         parameters: serde_json::from_str(r#"{"type":"object","b":1,"a":2}"#).unwrap(),
+        ..ToolSpec::default()
     };
     let want =
         r#"{"description":"Looks.","name":"look","parameters":{"a":2,"b":1,"type":"object"}}"#;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use nodetool_protocol::Value;
+use nodetool_protocol::{Map, Value};
 use nodetool_sdk::models::{
     Answer, ChatRequest, FinishReason, ResponseFormat, ToolCall, ToolChoice, ToolSpec,
 };
@@ -22,6 +22,19 @@ const MAX_TOOLS: usize = 128;
 const MAX_STOPS: usize = 16;
 /// Longest name of a tool or a schema.
 const MAX_NAME: usize = 64;
+/// Longest text of a field that is for the provider alone; pairs of `metadata`.
+const MAX_FIELD: usize = 512;
+const MAX_LABELS: usize = 16;
+const VERBOSITIES: [&str; 3] = ["low", "medium", "high"];
+/// Fields that are for the provider alone.
+const OWN_FIELDS: [&str; 6] = [
+    "store",
+    "metadata",
+    "service_tier",
+    "verbosity",
+    "prompt_cache_key",
+    "safety_identifier",
+];
 /// How hard a model may be asked to think.
 const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -158,7 +171,8 @@ impl From<ToolCall> for Called {
 /// Has a model answer, or a workflow that takes a message: in one piece, or with `stream` as server-sent events, `[DONE]`
 /// last. An error after the first piece is a piece whose content is `Error: …`.
 ///
-/// `store`, `metadata`, `service_tier`, `verbosity`, `prediction` and `prompt_cache_key` are taken and mean nothing here.
+/// `store`, `metadata`, `service_tier`, `verbosity`, `prompt_cache_key` and `safety_identifier` are for the provider: OpenAI,
+/// OpenRouter and servers at an address of the user's get them, others do not have them. `prediction` means nothing here.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "openai", request_body = ChatCompletionAsked,
     responses((status = 200, description = "The answer, or its pieces", content((ChatCompletion = "application/json"), (String = "text/event-stream"))),
         (status = 400, body = OpenAiRefusal), (status = 404, body = OpenAiRefusal), (status = 502, body = OpenAiRefusal), (status = 504, body = OpenAiRefusal)))]
@@ -307,10 +321,64 @@ fn read(body: &Fields<'_>) -> Result<ChatRequest, OpenAiError> {
         logprobs: logprobs(body)?,
         reasoning_effort: body.word("reasoning_effort", &EFFORTS)?.map(str::to_owned),
         end_user: end_user(body)?,
+        openai_fields: beside(body, &OWN_FIELDS)?,
         node_id: None,
         workflow_id: None,
     };
     Ok(request)
+}
+
+/// Fields of a request that are for the provider alone, as they were given.
+pub(super) fn beside(body: &Fields<'_>, known: &[&str]) -> Result<Map, OpenAiError> {
+    let mut fields = Map::new();
+    for key in known {
+        let Some(given) = body.get(key) else { continue };
+        match *key {
+            "store" => {
+                body.flag(key)?;
+            }
+            "metadata" => labels(body)?,
+            "verbosity" => {
+                body.word(key, &VERBOSITIES)?;
+            }
+            _ => {
+                let text = body.need_text(key)?;
+                if text.len() > MAX_FIELD {
+                    let at = body.place(key);
+                    let message = format!("Invalid '{at}': expected at most {MAX_FIELD} bytes.");
+                    return Err(OpenAiError::value(&at, message));
+                }
+            }
+        }
+        fields.insert((*key).into(), given.clone());
+    }
+    Ok(fields)
+}
+
+/// `metadata`: a few short texts by name.
+fn labels(body: &Fields<'_>) -> Result<(), OpenAiError> {
+    let at = body.place("metadata");
+    let labels = match body.get("metadata") {
+        Some(Value::Map(labels)) => labels,
+        Some(other) => return Err(wrong_type(&at, "an object", other)),
+        None => return Ok(()),
+    };
+    if labels.len() > MAX_LABELS {
+        let message = format!("Invalid '{at}': expected at most {MAX_LABELS} pairs.");
+        return Err(OpenAiError::value(&at, message));
+    }
+    for (key, value) in labels.iter() {
+        let Value::Str(value) = value else {
+            return Err(wrong_type(&at, "an object of strings", value));
+        };
+        if key.chars().count() > MAX_NAME || value.chars().count() > MAX_FIELD {
+            let message = format!(
+                "Invalid '{at}': expected keys of at most {MAX_NAME} and values of at most {MAX_FIELD} characters."
+            );
+            return Err(OpenAiError::value(&at, message));
+        }
+    }
+    Ok(())
 }
 
 /// Who asks through the client.
@@ -370,7 +438,6 @@ fn tools(body: &Fields<'_>) -> Result<Vec<ToolSpec>, OpenAiError> {
 
 /// A function the model may call.
 pub(super) fn spec(function: &Fields<'_>) -> Result<ToolSpec, OpenAiError> {
-    function.flag("strict")?;
     let parameters = match function.get("parameters") {
         None => Value::map([
             ("type", Value::from("object")),
@@ -389,6 +456,7 @@ pub(super) fn spec(function: &Fields<'_>) -> Result<ToolSpec, OpenAiError> {
         name: named(function)?.to_owned(),
         description: function.text("description")?.unwrap_or_default().to_owned(),
         parameters,
+        strict: function.flag("strict")?,
     })
 }
 
@@ -502,6 +570,12 @@ mod tests {
             (r#"{"messages":[{"role":"tool","content":"x"}]}"#.into(), "messages[0].tool_call_id", "missing_required_parameter"),
             (format!(r#"{{{user},"n":2}}"#), "n", "unsupported_value"),
             (format!(r#"{{{user},"n":0}}"#), "n", "invalid_value"),
+            (format!(r#"{{{user},"store":1}}"#), "store", "invalid_type"),
+            (format!(r#"{{{user},"metadata":{{"a":1}}}}"#), "metadata", "invalid_type"),
+            (format!(r#"{{{user},"metadata":{{"a":"{}"}}}}"#, "x".repeat(513)), "metadata", "invalid_value"),
+            (format!(r#"{{{user},"verbosity":"loud"}}"#), "verbosity", "invalid_value"),
+            (format!(r#"{{{user},"service_tier":1}}"#), "service_tier", "invalid_type"),
+            (format!(r#"{{{user},"prompt_cache_key":"{}"}}"#, "x".repeat(513)), "prompt_cache_key", "invalid_value"),
             (format!(r#"{{{user},"temperature":2.5}}"#), "temperature", "invalid_value"),
             (format!(r#"{{{user},"temperature":"hot"}}"#), "temperature", "invalid_type"),
             (format!(r#"{{{user},"top_p":-0.1}}"#), "top_p", "invalid_value"),
@@ -538,7 +612,7 @@ mod tests {
             "tool_choice":{"type":"function","function":{"name":"f"}},"parallel_tool_calls":false,
             "response_format":{"type":"json_schema","json_schema":{"name":"s","schema":{},"strict":true}},
             "max_completion_tokens":7,"max_tokens":9,"temperature":0,"top_p":1,"stop":"END","seed":-3,"presence_penalty":-2,"frequency_penalty":2,
-            "logprobs":true,"top_logprobs":2,"reasoning_effort":"low","user":"u","store":true,"metadata":{},"n":1,"logit_bias":{},"modalities":["text"]}"#,
+            "logprobs":true,"top_logprobs":2,"reasoning_effort":"low","user":"u","store":true,"metadata":{"a":"b"},"service_tier":"flex","verbosity":"low","prompt_cache_key":"k","safety_identifier":"s","n":1,"logit_bias":{},"modalities":["text"]}"#,
         );
         let request = read(&body.fields()).unwrap();
         let roles: Vec<_> = request.messages.iter().map(|m| m.role).collect();
@@ -563,7 +637,10 @@ mod tests {
         assert_eq!((request.temperature, request.top_p), (Some(0.0), Some(1.0)));
         assert_eq!(request.stop, ["END"]);
         assert_eq!(request.logprobs, Some(2));
-        assert_eq!(request.end_user.as_deref(), Some("u"));
+        assert_eq!(request.end_user.as_deref(), Some("s"));
+        assert_eq!(request.tools[0].strict, Some(true));
+        let passed: Vec<&str> = request.openai_fields.keys().map(|key| &**key).collect();
+        assert_eq!(passed, OWN_FIELDS);
         assert!(matches!(
             request.response_format,
             Some(ResponseFormat::JsonSchema {

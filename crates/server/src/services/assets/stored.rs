@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use nodetool_store::{AssetPatch, AssetRow, Blob, BlobCondition, BlobKey};
+use nodetool_store::{AssetFilter, AssetPatch, AssetRow, Blob, BlobCondition, BlobKey, Page};
 
 use super::{AssetError, AssetService, Incoming, content_types, later_than, thumbnail_name};
 use crate::services::{Caller, Happened};
@@ -106,6 +106,23 @@ impl AssetService {
             (None, Reach::All(_)) => loose(),
             (None, _) => Err(AssetError::NoContents),
         }
+    }
+
+    /// One page of the caller's assets that have contents, whatever folder they are in.
+    pub(crate) async fn files(
+        &self,
+        caller: &Caller,
+        limit: usize,
+        cursor: &str,
+    ) -> Result<Page<AssetRow>, AssetError> {
+        let filter = AssetFilter {
+            user_id: caller.user_id.clone(),
+            ..AssetFilter::default()
+        };
+        let mut page = self.0.store.list_assets(filter, limit, cursor).await?;
+        page.rows
+            .retain(|row| !row.file_id.is_empty() && row.content_type != AssetRow::FOLDER);
+        Ok(page)
     }
 
     /// Opens a file and says what type it has.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use nodetool_protocol::{Graph, Map, Value};
 
+use super::permission::PermissionMode;
+
 /// Most parts of a content, and most names in a list.
 const MOST_PARTS: usize = 1000;
 const MOST_NAMES: usize = 256;
@@ -66,6 +68,8 @@ pub(crate) struct ChatAsk {
     pub(crate) media_generation: Option<Arc<Map>>,
     pub(crate) tool_calls: Option<Value>,
     pub(crate) tool_call_id: Option<String>,
+    /// The mode of the thread from now on; as it was when nothing is said.
+    pub(crate) permission_mode: Option<PermissionMode>,
 }
 
 /// The fields of a message, one after the other.
@@ -152,9 +156,8 @@ impl ChatAsk {
         let f = Fields(data);
         let thread_id = f.text("thread_id")?;
         if let Some(id) = &thread_id
-            && (id.len() > LONGEST_THREAD_ID || id.chars().any(char::is_control))
+            && let Some(reason) = no_thread_id(id)
         {
-            let reason = format!("expected at most {LONGEST_THREAD_ID} bytes");
             return fault("thread_id", reason);
         }
         let role = f.name("role")?.unwrap_or_else(|| "user".into());
@@ -190,8 +193,8 @@ impl ChatAsk {
             media_generation: f.object("media_generation")?,
             tool_calls: f.list("tool_calls", MOST_NAMES)?.map(Value::List),
             tool_call_id: f.name("tool_call_id")?.map(|id| id.to_string()),
+            permission_mode: permission_mode(data)?,
         };
-        permission_mode(data)?;
         if let Some(graph) = &ask.graph
             && ask.route() == Route::Workflow
         {
@@ -249,12 +252,29 @@ pub(super) fn read_graph(graph: &Arc<Map>) -> Result<Graph, AskFault> {
     })
 }
 
-/// The mode a client asks for; without gates every mode is `auto`.
-pub(crate) fn permission_mode(data: &Map) -> Result<Option<Arc<str>>, AskFault> {
-    let mode = Fields(data).text("permission_mode")?;
-    match mode.as_deref() {
-        None | Some("plan" | "default" | "auto") => Ok(mode),
-        Some(_) => fault("permission_mode", "expected plan, default or auto"),
+/// Why a text is not the id of a thread.
+fn no_thread_id(id: &str) -> Option<String> {
+    if id.len() > LONGEST_THREAD_ID {
+        return Some(format!(
+            "expected at most {LONGEST_THREAD_ID} bytes, got {}",
+            id.len()
+        ));
+    }
+    let control = id.chars().position(char::is_control)?;
+    Some(format!(
+        "expected no control characters, got one at character {}",
+        control + 1
+    ))
+}
+
+/// The mode a client asks for.
+pub(crate) fn permission_mode(data: &Map) -> Result<Option<PermissionMode>, AskFault> {
+    let Some(word) = Fields(data).text("permission_mode")? else {
+        return Ok(None);
+    };
+    match PermissionMode::read(&word) {
+        None => fault("permission_mode", "expected plan, default or auto"),
+        mode => Ok(mode),
     }
 }
 
@@ -414,6 +434,17 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_id_is_told_what_it_must_not_be() {
+        let reason = |id: &str| no_thread_id(id).unwrap_or_default();
+        assert_eq!(reason("a b"), "");
+        assert_eq!(
+            reason("ab\nc"),
+            "expected no control characters, got one at character 3"
+        );
+        assert!(reason(&"x".repeat(129)).contains("at most 128 bytes, got 129"));
+    }
+
+    #[test]
     fn a_fault_names_its_field() {
         for (data, path) in [
             (json!({ "content": 1 }), "content"),
@@ -431,6 +462,7 @@ mod tests {
                 json!({ "content": "x", "thread_id": "x".repeat(200) }),
                 "thread_id",
             ),
+            (json!({ "content": "x", "thread_id": "a\nb" }), "thread_id"),
             (
                 json!({ "content": "x", "workflow_target": "workflow" }),
                 "workflow_id",

@@ -9,6 +9,7 @@ use nodetool_sdk::models::ToolSpec;
 use nodetool_store::new_id;
 use tokio::sync::{oneshot, watch};
 
+use super::permission::Decision;
 use super::turn::Voice;
 use crate::services::{Human, HumanQuestion};
 
@@ -56,6 +57,7 @@ impl Manifest {
                 name: name.to_owned(),
                 description: text("description").to_owned(),
                 parameters,
+                ..ToolSpec::default()
             });
         }
         Manifest(Arc::new(read))
@@ -90,7 +92,7 @@ impl Waiting {
     /// Takes an answer of a user's client.
     pub(super) fn answer(&self, user_id: &str, answer: &Map) {
         let text = |key: &str| answer.get(key).and_then(Value::as_str);
-        let Some(call_id) = text("tool_call_id") else {
+        let Some(call_id) = text("tool_call_id").or_else(|| text("approval_id")) else {
             return;
         };
         let mut all = self.all();
@@ -140,6 +142,44 @@ impl ClientCalls {
         name: &str,
         arguments: Map,
     ) -> Result<Value, String> {
+        let pairs: [(&str, Value); 5] = [
+            ("type", "tool_call".into()),
+            ("thread_id", self.thread_id.clone().into()),
+            ("tool_call_id", call_id.into()),
+            ("name", name.into()),
+            ("args", arguments.into()),
+        ];
+        let frame = pairs.into_iter().map(|(k, v)| (k.into(), v)).collect();
+        result_of(self.answer_to(call_id, frame).await?)
+    }
+
+    /// Asks the person whether a tool of ours may be called; why not, when nobody answers.
+    pub(super) async fn approval(
+        &self,
+        name: &str,
+        message: String,
+        arguments: &Map,
+    ) -> Result<Decision, String> {
+        let id = format!("appr_{}", new_id());
+        let pairs: [(&str, Value); 8] = [
+            ("type", "tool_approval_request".into()),
+            ("thread_id", self.thread_id.clone().into()),
+            ("approval_id", id.as_str().into()),
+            ("tool_name", name.into()),
+            ("category", "effects".into()),
+            ("message", format!("May {name} be called?").into()),
+            ("description", message.into()),
+            ("args", arguments.clone().into()),
+        ];
+        let frame = pairs.into_iter().map(|(k, v)| (k.into(), v)).collect();
+        let answer = self.answer_to(&id, frame).await;
+        let answer = answer.map_err(|_| format!("nobody has allowed {name}"))?;
+        let decision = answer.get("decision").and_then(Value::as_str);
+        Ok(Decision::read(decision))
+    }
+
+    /// Tells the client something and waits for its answer.
+    async fn answer_to(&self, call_id: &str, frame: Map) -> Result<Map, String> {
         let (answer, answered) = oneshot::channel();
         self.waiting.all().push(Waiter {
             user_id: self.user_id.clone(),
@@ -151,20 +191,9 @@ impl ClientCalls {
             calls: self,
             call_id,
         };
-        let pairs: [(&str, Value); 5] = [
-            ("type", "tool_call".into()),
-            ("thread_id", self.thread_id.clone().into()),
-            ("tool_call_id", call_id.into()),
-            ("name", name.into()),
-            ("args", arguments.into()),
-        ];
-        let frame = pairs.into_iter().map(|(k, v)| (k.into(), v)).collect();
         self.voice.frame(frame).await;
         tokio::select! {
-            answer = answered => match answer {
-                Ok(answer) => result_of(answer),
-                Err(_) => Err("Client tool timed out".into()),
-            },
+            answer = answered => answer.map_err(|_| "Client tool timed out".into()),
             () = tokio::time::sleep(self.patience) => Err("Client tool timed out".into()),
             () = deserted(self.attached.clone()) => Err("Client disconnected".into()),
         }

@@ -9,10 +9,7 @@ use nodetool_store::MessageRow;
 
 use super::ask::{AskFault, ChatAsk};
 use super::{ChatService, Manifest, content};
-use crate::services::{Caller, fetch, spoken};
-
-/// Most messages of a conversation.
-const MOST_MESSAGES: usize = 1000;
+use crate::services::{Caller, MOST_MESSAGES, fetch, spoken};
 
 /// What is asked of a model.
 pub(crate) struct InferenceAsk {

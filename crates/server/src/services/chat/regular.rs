@@ -112,7 +112,13 @@ pub(super) async fn toolbox(
         human,
         ..ToolScope::of(turn.caller.clone())
     });
-    let toolbox = Toolbox::new(server, manifest, client, turn.assets.clone());
+    let toolbox = Toolbox::new(
+        server,
+        manifest,
+        client,
+        turn.assets.clone(),
+        turn.service.0.permissions.clone(),
+    );
     Ok((toolbox, files))
 }
 

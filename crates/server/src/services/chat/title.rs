@@ -39,9 +39,26 @@ impl ChatService {
     ) -> Result<ThreadRow, TitleError> {
         let threads = &self.0.parts.threads;
         let thread = threads.get(caller, thread_id).await?;
-        let said: String = content.chars().take(MOST_READ).collect();
         let task = "Give this conversation a title of a few words, in its language. Answer with the title alone, \
                     without quotes and without a full stop.";
+        let title = self
+            .short_answer(caller, (provider, model), task, content.to_owned())
+            .await?;
+        if title.is_empty() {
+            return Ok(thread);
+        }
+        Ok(threads.rename(caller, thread_id, &title).await?)
+    }
+
+    /// What a model says to a task in a few words; nothing when it has none.
+    pub(super) async fn short_answer(
+        &self,
+        caller: &Caller,
+        (provider, model): (String, String),
+        task: &str,
+        said: String,
+    ) -> Result<String, ModelError> {
+        let said: String = said.chars().take(MOST_READ).collect();
         let request = ChatRequest {
             provider: provider.clone(),
             model,
@@ -57,16 +74,11 @@ impl ChatService {
         let answer = match tokio::time::timeout(PATIENCE, asked).await {
             Ok(answer) => answer?,
             Err(_) => {
-                let text = format!("no title came within {} s", PATIENCE.as_secs());
-                let error = ModelError::new(ModelErrorKind::TimedOut, provider, text);
-                return Err(error.into());
+                let text = format!("no answer came within {} s", PATIENCE.as_secs());
+                return Err(ModelError::new(ModelErrorKind::TimedOut, provider, text));
             }
         };
-        let title = title_in(&answer.text);
-        if title.is_empty() {
-            return Ok(thread);
-        }
-        Ok(threads.rename(caller, thread_id, &title).await?)
+        Ok(title_in(&answer.text))
     }
 }
 

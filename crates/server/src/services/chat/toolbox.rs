@@ -10,6 +10,7 @@ use nodetool_sdk::tools::{Tool, Tools};
 
 use super::Manifest;
 use super::client_tools::ClientCalls;
+use super::permission::{Decision, PermissionMode, Permissions};
 use crate::services::{keep_media, mime_of};
 
 /// Files of one result that become assets.
@@ -21,8 +22,9 @@ pub(super) struct Toolbox {
     manifest: Manifest,
     client: Arc<ClientCalls>,
     assets: Arc<dyn Assets>,
-    /// Names the server runs.
-    own: Mutex<Vec<String>>,
+    permissions: Permissions,
+    /// Names the server runs, and whether doing so has effects.
+    own: Mutex<Vec<(String, bool)>>,
     /// Calls that were told to begin and have not yet come here. Tools are called without the ids of their calls.
     begun: Mutex<Vec<ToolCall>>,
 }
@@ -33,12 +35,14 @@ impl Toolbox {
         manifest: Manifest,
         client: Arc<ClientCalls>,
         assets: Arc<dyn Assets>,
+        permissions: Permissions,
     ) -> Self {
         Toolbox {
             server,
             manifest,
             client,
             assets,
+            permissions,
             own: Mutex::default(),
             begun: Mutex::default(),
         }
@@ -47,10 +51,12 @@ impl Toolbox {
     /// What the model is told of: the tools of these names, and all of the client. Names nobody knows are left out.
     pub(super) async fn specs(&self, names: &[String]) -> Vec<ToolSpec> {
         let mut specs: Vec<ToolSpec> = Vec::new();
+        let mut known = Vec::new();
         let found = self.server.find(names).await;
         for (name, tool) in names.iter().zip(found) {
             match tool {
                 Some(tool) if specs.iter().all(|s| s.name != tool.spec.name) => {
+                    known.push((tool.spec.name.clone(), tool.effects));
                     specs.push(tool.spec);
                 }
                 Some(_) => {}
@@ -62,9 +68,10 @@ impl Toolbox {
             }
         }
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        own.extend(specs.iter().map(|spec| spec.name.clone()));
+        own.extend(known);
         let of_client = self.manifest.specs().iter();
-        specs.extend(of_client.filter(|spec| !own.contains(&spec.name)).cloned());
+        let is_own = |spec: &&ToolSpec| own.iter().any(|(name, _)| *name == spec.name);
+        specs.extend(of_client.filter(|spec| !is_own(spec)).cloned());
         specs
     }
 
@@ -85,7 +92,40 @@ impl Toolbox {
 
     fn is_own(&self, name: &str) -> bool {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        own.iter().any(|own| own == name)
+        own.iter().any(|(own, _)| own == name)
+    }
+
+    /// Whether a tool of ours changes something; one that nobody knows may.
+    fn has_effects(&self, name: &str) -> bool {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = own.iter().find(|(own, _)| own == name);
+        known.is_none_or(|(_, effects)| *effects)
+    }
+
+    /// Whether a tool of ours may be called now; why not, for the model.
+    async fn check_permission(&self, name: &str, arguments: &Map) -> Result<(), String> {
+        let (user, thread) = (&*self.client.user_id, &*self.client.thread_id);
+        let mode = self.permissions.mode(user, thread);
+        if mode == PermissionMode::Auto || !self.has_effects(name) {
+            return Ok(());
+        }
+        if mode == PermissionMode::Plan {
+            return Err(format!(
+                "{name} changes something, which the mode `plan` of this conversation forbids; say what you would do"
+            ));
+        }
+        if self.permissions.allows(user, thread, name) {
+            return Ok(());
+        }
+        let note = self.server.describe(name, arguments);
+        match self.client.approval(name, note, arguments).await? {
+            Decision::Allow => Ok(()),
+            Decision::AllowForChat => {
+                self.permissions.allow(user, thread, name);
+                Ok(())
+            }
+            Decision::Deny => Err(format!("the person does not allow {name}")),
+        }
     }
 
     async fn run(&self, name: &str, arguments: Map) -> Result<Value, String> {
@@ -93,6 +133,7 @@ impl Toolbox {
         if !self.is_own(name) && self.manifest.has(name) {
             return self.client.call(&id, name, arguments).await;
         }
+        self.check_permission(name, &arguments).await?;
         let result = self.server.call(name, arguments).await?;
         let mut left = MOST_FILES;
         self.keep_files(result, &mut left).await
@@ -208,6 +249,7 @@ mod tests {
                     name: name.clone(),
                     description: "server".into(),
                     parameters: Map::new().into(),
+                    ..ToolSpec::default()
                 };
                 let known = matches!(name.as_str(), "camera" | "both");
                 known.then_some(Tool {
@@ -256,6 +298,7 @@ mod tests {
             manifest,
             Arc::new(client),
             Arc::new(Shelf),
+            Permissions::default(),
         )
     }
 

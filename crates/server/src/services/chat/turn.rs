@@ -17,10 +17,8 @@ use super::ask::Route;
 use super::faults::{self, end_marker, stopped};
 use super::{ChatAsk, ChatService, Cut, Live, Manifest, Seat};
 use super::{agent_mode, making, regular, workflow};
-use crate::services::{Caller, ThreadError, WorkflowError, fetch, record, spoken};
+use crate::services::{Caller, MOST_MESSAGES, ThreadError, WorkflowError, fetch, record, spoken};
 
-/// Messages of a thread that are read for a turn.
-const MOST_MESSAGES: usize = 1000;
 /// Tokens of a conversation and its answer together, and of the answer.
 const CONTEXT: usize = 32_000;
 const ANSWER: usize = 8_192;

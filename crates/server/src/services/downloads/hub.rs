@@ -16,12 +16,14 @@ use crate::sensitive::Sensitive;
 
 mod fault;
 mod listing;
+mod models;
 
 use fault::check;
 
 pub(crate) use fault::HubError;
 pub(super) use fault::broken;
 pub(super) use listing::{Listing, RemoteFile};
+pub(crate) use models::HubModel;
 
 const CONNECT: Duration = Duration::from_secs(15);
 /// Longest silence of a server that is answering.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::cache::HubCache;
-use super::hub::{Hub, HubError};
-use super::inventory::Inventory;
+use super::hub::{Hub, HubError, HubModel};
+use super::inventory::{CachedRepo, Inventory};
+use super::kinds::is_of_kind;
 use super::llama::LlamaCache;
 use super::names::{FilePath, RepoId};
 use super::patterns::Filter;
@@ -117,6 +118,45 @@ impl ModelLibrary {
         .await
     }
 
+    /// The wanted files at the hub, with their sizes.
+    pub(crate) async fn files(
+        &self,
+        user_id: &str,
+        repo: RepoId,
+        filter: Filter,
+    ) -> Result<Vec<(String, u64)>, LibraryError> {
+        let token = self.tokens.of(user_id).await;
+        let listing = self.hub.list(&repo, token.as_ref()).await?;
+        let wanted = listing.files.into_iter();
+        let wanted = wanted.filter(|file| filter.wants(file.path.as_str()));
+        Ok(wanted
+            .map(|file| (file.path.as_str().to_owned(), file.size))
+            .collect())
+    }
+
+    /// Models at the hub that fit some words.
+    pub(crate) async fn search(
+        &self,
+        user_id: &str,
+        query: &str,
+        pipeline_tag: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<HubModel>, LibraryError> {
+        let token = self.tokens.of(user_id).await;
+        let found = self.hub.search(query, pipeline_tag, limit, token.as_ref());
+        Ok(found.await?)
+    }
+
+    /// What the hub says of a model.
+    pub(crate) async fn about(
+        &self,
+        user_id: &str,
+        repo: &RepoId,
+    ) -> Result<HubModel, LibraryError> {
+        let token = self.tokens.of(user_id).await;
+        Ok(self.hub.about(repo, token.as_ref()).await?)
+    }
+
     /// The size of a file at the hub.
     pub(crate) async fn size_of(
         &self,
@@ -131,6 +171,16 @@ impl ModelLibrary {
     /// Everything in the hub's cache.
     pub(crate) async fn scan(&self) -> Result<Inventory, LibraryError> {
         self.look(|cache, _| cache.scan()).await
+    }
+
+    /// Models in the hub's cache that are of a kind such as `hf.text_to_image`.
+    pub(crate) async fn of_kind(&self, kind: String) -> Result<Vec<CachedRepo>, LibraryError> {
+        self.look(move |cache, _| {
+            let mut repos = cache.scan().repos;
+            repos.retain(|repo| is_of_kind(repo, &kind));
+            repos
+        })
+        .await
     }
 
     /// Bytes of the hub's cache, or of a folder within it, and which that is.

@@ -1,11 +1,11 @@
-use nodetool_engine::Emission;
+use nodetool_engine::{Emission, Journal};
 use nodetool_protocol::{Graph, JobEvent, Severity};
-use nodetool_store::{NodeRecordStatus, Options, Store};
+use nodetool_store::{NewJob, NodeRecordStatus, Options, Store};
 
-use super::journal::left_behind;
+use super::journal::{JobJournal, left_behind};
 use super::*;
 use crate::node_services;
-use crate::services::feeds::Taken;
+use crate::services::feeds::{Begin, Taken};
 use crate::services::{KeyPlaces, Keys, Ledger, ModelParts, ModelSettings, Safe, SecretsParts};
 
 /// A process over a store.

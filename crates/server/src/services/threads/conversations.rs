@@ -7,11 +7,8 @@ use nodetool_sdk::{BoxFuture, NodeError};
 use nodetool_store::{new_id, now_micros};
 use std::sync::Arc;
 
-use super::{ThreadError, ThreadService, fetch, spoken, to_row};
+use super::{MOST_MESSAGES, ThreadError, ThreadService, fetch, spoken, to_row};
 use crate::services::{Caller, Happened};
-
-/// Messages of a conversation an agent is told.
-const MOST_MESSAGES: usize = 1000;
 
 /// The threads of one user.
 pub(crate) struct ThreadsOf {

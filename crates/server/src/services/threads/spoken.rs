@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use nodetool_protocol::{Map, Value, decode_data_uri};
 use nodetool_sdk::NodeError;
+use nodetool_sdk::media_type::sniff;
 use nodetool_sdk::models::{ChatMessage, Media, MediaSource, Part, Role, ToolCall, read_arguments};
 use nodetool_sdk::services::{Assets, NewAsset};
 use nodetool_store::MessageRow;
@@ -178,21 +179,8 @@ async fn read(
 
 /// The type of contents: by what they begin with, else as they are called, else what such contents are mostly.
 pub(crate) fn mime_of(kind: &str, called: &str, bytes: &[u8]) -> String {
-    let begins = |at: usize, text: &[u8]| bytes.get(at..).is_some_and(|b| b.starts_with(text));
-    let known = [
-        (begins(0, b"\x89PNG\r\n"), "image/png"),
-        (begins(0, b"\xff\xd8\xff"), "image/jpeg"),
-        (begins(0, b"GIF8"), "image/gif"),
-        (begins(0, b"RIFF") && begins(8, b"WEBP"), "image/webp"),
-        (begins(0, b"RIFF") && begins(8, b"WAVE"), "audio/wav"),
-        (begins(0, b"ID3") || begins(0, b"\xff\xfb"), "audio/mpeg"),
-        (begins(0, b"OggS"), "audio/ogg"),
-        (begins(0, b"fLaC"), "audio/flac"),
-        (begins(4, b"ftyp"), "video/mp4"),
-        (begins(0, b"%PDF"), "application/pdf"),
-    ];
-    if let Some((_, mime)) = known.iter().find(|(is, _)| *is) {
-        return (*mime).to_owned();
+    if let Some(found) = sniff(bytes) {
+        return found.to_owned();
     }
     let vague = ["", "application/octet-stream"];
     if !vague.contains(&called) {

@@ -37,6 +37,12 @@ impl Arguments {
         number.min(most)
     }
 
+    /// Texts of a list; what is no text is left out.
+    pub(super) fn texts(&self, key: &str) -> Vec<&str> {
+        let list = self.get(key).and_then(Value::as_list).unwrap_or_default();
+        list.iter().filter_map(Value::as_str).collect()
+    }
+
     pub(super) fn flag(&self, key: &str) -> bool {
         self.get(key).and_then(Value::as_bool).unwrap_or_default()
     }

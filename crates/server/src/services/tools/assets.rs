@@ -16,7 +16,7 @@ const MOST_CHARS: usize = 100_000;
 /// Largest text that is saved.
 const MOST_SAVED: usize = 16 << 20;
 
-fn told(error: AssetError) -> String {
+pub(super) fn told(error: AssetError) -> String {
     match error {
         AssetError::NotFound => "asset_id: there is no such asset".into(),
         AssetError::Store(e) => {

@@ -8,10 +8,13 @@ use nodetool_sdk::Value;
 use super::Desk;
 use super::arguments::Arguments;
 use super::workflows::told;
-use crate::services::{SaveWorkflow, StartRun, read_graph};
+use crate::services::workflow_body::{Beyond, write};
+use crate::services::{Example, SaveWorkflow, StartRun, read_graph};
 
 /// Faults that are told.
 const MOST_FAULTS: usize = 20;
+/// Names of examples that are told when none fits.
+const MOST_NAMES: usize = 100;
 
 /// The graph in the arguments, or everything that is wrong with it.
 fn graph(arguments: &Arguments) -> Result<Graph, String> {
@@ -80,6 +83,36 @@ impl Desk {
         let row = row.map_err(told)?;
         let graph = read_graph(&row.id, &row.graph).map_err(told)?;
         Ok(dot(&graph).into())
+    }
+
+    /// Draws a stored workflow or a graph that is given.
+    pub(super) async fn generate_dot_graph(&self, arguments: &Arguments) -> Result<Value, String> {
+        match (arguments.given("workflow_id"), arguments.get("graph")) {
+            (Some(_), None) => self.export_workflow_digraph(arguments).await,
+            (None, Some(_)) => Ok(dot(&graph(arguments)?).into()),
+            _ => Err("expected either workflow_id or graph".into()),
+        }
+    }
+
+    /// An example, by its name and, where several packages have one of that name, by its package.
+    pub(super) fn get_example_workflow(&self, arguments: &Arguments) -> Result<Value, String> {
+        let Some(name) = arguments.given("example_name") else {
+            return Err("example_name: expected a text".into());
+        };
+        let package = arguments.given("package_name");
+        let examples = self.house.examples.all();
+        let fits = |e: &&Arc<Example>| {
+            e.row.name == name && package.is_none_or(|p| e.row.package_name.as_deref() == Some(p))
+        };
+        let Some(found) = examples.iter().find(fits) else {
+            let names = examples.iter().map(|e| e.row.name.as_str());
+            let names: Vec<&str> = names.take(MOST_NAMES).collect();
+            return Err(format!(
+                "example_name: there is no such example; there are: {}",
+                names.join(", ")
+            ));
+        };
+        serde_json::from_slice(&write(&found.row, Beyond::default())).map_err(|e| e.to_string())
     }
 }
 

@@ -1,16 +1,29 @@
 //! Collections and models of the user.
 
 use nodetool_sdk::Value;
-use nodetool_sdk::collections::{FoundDocument, Look, Search};
+use nodetool_sdk::collections::{DocumentRange, FoundDocument, Look, Search};
 
 use super::arguments::{Arguments, cut};
 use super::{Desk, Shelves};
 
 /// Characters of a document that are given.
 const MOST_CHARS: usize = 4_000;
+/// Documents that may be left out first.
+const MOST_OFFSET: usize = 10_000_000;
+
+fn shown(document: FoundDocument) -> Value {
+    let (text, left_out) = cut(&document.text, MOST_CHARS);
+    Value::map([
+        ("id", Value::from(document.id)),
+        ("text", text.into()),
+        ("truncated", left_out.into()),
+        ("metadata", document.metadata.into()),
+        ("distance", document.distance.map(f64::from).into()),
+    ])
+}
 
 impl Desk {
-    fn shelves(&self) -> Result<&dyn Shelves, String> {
+    pub(super) fn shelves(&self) -> Result<&dyn Shelves, String> {
         let shelves = self.house.shelves.as_deref();
         shelves.ok_or_else(|| "there are no models and collections here".into())
     }
@@ -18,6 +31,37 @@ impl Desk {
     pub(super) async fn list_collections(&self) -> Result<Value, String> {
         let listed = self.shelves()?.list_collections(&self.scope.caller).await?;
         Ok(Value::map([("collections", Value::from(listed))]))
+    }
+
+    pub(super) async fn get_collection(&self, arguments: &Arguments) -> Result<Value, String> {
+        let name = arguments.text("collection");
+        let collections = self.shelves()?.collections(&self.scope.caller);
+        let count = collections.count(name).await.map_err(|e| e.to_string())?;
+        Ok(Value::map([
+            ("name", Value::from(name)),
+            ("count", i64::try_from(count).unwrap_or(i64::MAX).into()),
+        ]))
+    }
+
+    pub(super) async fn get_documents_from_collection(
+        &self,
+        arguments: &Arguments,
+    ) -> Result<Value, String> {
+        let ids = arguments.texts("ids");
+        let limit = arguments.count("limit", 50, 200).max(1);
+        if ids.len() > limit {
+            return Err(format!("ids: expected at most {limit}, the limit"));
+        }
+        let range = DocumentRange {
+            ids: ids.into_iter().map(str::to_owned).collect(),
+            limit,
+            offset: arguments.count("offset", 0, MOST_OFFSET),
+        };
+        let collections = self.shelves()?.collections(&self.scope.caller);
+        let found = collections.documents(arguments.text("collection"), range);
+        let found = found.await.map_err(|e| e.to_string())?;
+        let documents = Value::list(found.into_iter().map(shown));
+        Ok(Value::map([("documents", documents)]))
     }
 
     pub(super) async fn query_collection(&self, arguments: &Arguments) -> Result<Value, String> {
@@ -38,19 +82,9 @@ impl Desk {
             .search(arguments.text("collection"), search)
             .await;
         let found = found.map_err(|e| e.to_string())?;
-        let one = |document: FoundDocument| {
-            let (text, left_out) = cut(&document.text, MOST_CHARS);
-            Value::map([
-                ("id", Value::from(document.id)),
-                ("text", text.into()),
-                ("truncated", left_out.into()),
-                ("metadata", document.metadata.into()),
-                ("distance", document.distance.map(f64::from).into()),
-            ])
-        };
         Ok(Value::map([(
             "documents",
-            Value::list(found.into_iter().map(one)),
+            Value::list(found.into_iter().map(shown)),
         )]))
     }
 

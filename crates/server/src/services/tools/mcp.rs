@@ -255,6 +255,7 @@ impl Link {
                 name: sanitised(&format!("{PREFIX}{}_{}", self.name, tool.name)),
                 description: super::arguments::cut(description, 2_000).0.to_owned(),
                 parameters: serde_json::from_value(parameters).unwrap_or_default(),
+                ..ToolSpec::default()
             };
             (tool.name.into_owned(), Tool { spec, effects })
         });

@@ -57,6 +57,7 @@ pub(super) fn tool(def: &NodeDef) -> Tool {
                 ("required", required.into()),
                 ("additionalProperties", def.metadata.is_dynamic.into()),
             ]),
+            ..ToolSpec::default()
         },
         effects: def.effect != Effect::Pure,
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nodetool_providers::ModelKind;
 use nodetool_sdk::collections::Collections;
+use nodetool_sdk::models::Models;
 use nodetool_sdk::{BoxFuture, Value};
 
 use super::Shelves;
@@ -74,5 +75,9 @@ impl Shelves for Shelf {
 
     fn collections(&self, caller: &Caller) -> Arc<dyn Collections> {
         self.collections.of(caller)
+    }
+
+    fn language(&self, caller: &Caller) -> Arc<dyn Models> {
+        self.models.of(caller)
     }
 }

@@ -710,3 +710,137 @@ async fn a_person_is_asked_where_there_is_one() {
     let answer = house.call_in(scope, "ask_human", arguments).await.unwrap();
     assert_eq!(answer.get("answer"), Some(&"Which? of 2".into()));
 }
+
+#[tokio::test]
+async fn an_agent_is_a_tool_that_is_not_given_itself() {
+    let house = quiet();
+    let done = house.call("run_agent", json!({"objective": "Tea"})).await;
+    let done = done.unwrap();
+    assert_eq!(done.get("status"), Some(&"completed".into()));
+    assert_eq!(done.get("result"), Some(&"all done".into()));
+    for (arguments, fault) in [
+        (json!({"objective": " "}), "objective"),
+        (json!({"objective": "x", "tools": ["nothing"]}), "`nothing`"),
+        (
+            json!({"objective": "x", "tools": ["run_agent"]}),
+            "run_agent",
+        ),
+        (
+            json!({"objective": "x", "tools": vec!["calculator"; 65]}),
+            "at most 64",
+        ),
+    ] {
+        let refused = house.call("run_agent", arguments).await.unwrap_err();
+        assert!(refused.contains(fault), "{refused}");
+    }
+    let scope = ToolScope {
+        depth: MAX_DEPTH,
+        ..house.scope()
+    };
+    let refused = house.call_in(scope, "run_agent", json!({"objective": "x"}));
+    assert!(refused.await.unwrap_err().contains("deep"));
+}
+
+#[tokio::test]
+async fn graphs_are_drawn_and_examples_shown() {
+    let house = quiet();
+    let graph = json!({"nodes": [{"id": "a", "type": "x.Y", "data": {}}], "edges": []});
+    let drawn = house
+        .call("generate_dot_graph", json!({ "graph": graph }))
+        .await;
+    let drawn = drawn.unwrap();
+    assert!(drawn.as_str().unwrap().contains("\"a\" [label=\"x.Y\"]"));
+    let neither = house.call("generate_dot_graph", json!({})).await;
+    assert!(neither.unwrap_err().contains("workflow_id or graph"));
+    let unknown = json!({"example_name": "no such thing"});
+    let told = house
+        .call("get_example_workflow", unknown)
+        .await
+        .unwrap_err();
+    let name = told
+        .split("there are: ")
+        .nth(1)
+        .unwrap()
+        .split(", ")
+        .next()
+        .unwrap();
+    let found = house.call("get_example_workflow", json!({ "example_name": name }));
+    let found = found.await.unwrap();
+    assert_eq!(found.get("name"), Some(&name.into()));
+    assert!(found.get("graph").and_then(|g| g.get("nodes")).is_some());
+}
+
+#[tokio::test]
+async fn stored_files_are_listed_described_and_given() {
+    let house = quiet();
+    let saved = json!({"name": "a.txt", "content": "hello"});
+    house.call("save_text_asset", saved).await.unwrap();
+    let listed = house.call("list_storage_files", json!({})).await.unwrap();
+    let files = listed.get("files").and_then(Value::as_list).unwrap();
+    assert_eq!(files.len(), 1);
+    let key = files[0].get("key").and_then(Value::as_str).unwrap();
+    let about = house.call("get_file_metadata", json!({ "key": key })).await;
+    assert_eq!(about.unwrap().get("size"), Some(&5i64.into()));
+    let given = house
+        .call("download_file_from_storage", json!({ "key": key }))
+        .await;
+    let given = given.unwrap();
+    assert_eq!(given.get("content"), Some(&"hello".into()));
+    assert_eq!(given.get("encoding"), Some(&"text".into()));
+    // Files of no asset are the server's, and those of others theirs, even for who administers.
+    for (key, temporary) in [
+        ("server.txt", false),
+        (key, true),
+        ("../x", false),
+        ("", false),
+    ] {
+        let arguments = json!({ "key": key, "temporary": temporary });
+        let refused = house
+            .call("get_file_metadata", arguments)
+            .await
+            .unwrap_err();
+        assert!(refused.starts_with("key: "), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn models_of_the_hub_are_told_of_only_where_the_server_looks_after_them() {
+    let house = quiet();
+    for name in [
+        "get_hf_cache_info",
+        "inspect_hf_cached_model",
+        "query_hf_model_files",
+        "search_hf_hub_models",
+        "get_hf_model_info",
+    ] {
+        let arguments = match name {
+            "get_hf_cache_info" => json!({}),
+            "search_hf_hub_models" => json!({"query": "x"}),
+            _ => json!({"repo_id": "o/m"}),
+        };
+        let refused = house.call(name, arguments).await.unwrap_err();
+        assert!(refused.contains("does not look after"), "{name}: {refused}");
+    }
+    let bad = house
+        .call("get_hf_model_info", json!({"repo_id": "../x"}))
+        .await;
+    assert!(bad.unwrap_err().starts_with("repo_id: "));
+}
+
+#[tokio::test]
+async fn a_collection_is_counted_and_its_documents_given() {
+    let house = quiet();
+    let about = house
+        .call("get_collection", json!({"collection": "notes"}))
+        .await;
+    assert_eq!(about.unwrap().get("count"), Some(&0i64.into()));
+    let name = "get_documents_from_collection";
+    let all = house
+        .call(name, json!({"collection": "notes"}))
+        .await
+        .unwrap();
+    assert_eq!(all.get("documents"), Some(&Value::list([])));
+    let many = json!({"collection": "notes", "ids": ["a", "b"], "limit": 1});
+    let refused = house.call(name, many).await.unwrap_err();
+    assert!(refused.starts_with("ids: "), "{refused}");
+}

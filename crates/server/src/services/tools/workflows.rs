@@ -47,6 +47,7 @@ impl WorkflowTool {
                 name: sanitised(&format!("workflow_{}", self.tool_name)),
                 description: cut(&self.description, 1_000).0.to_owned(),
                 parameters: self.parameters.clone(),
+                ..ToolSpec::default()
             },
             // What its nodes do is theirs.
             effects: true,

@@ -196,7 +196,20 @@ impl Client {
     /// Opens a stream over a connection of its own.
     pub(crate) async fn open(&self, request: Request<Full<Bytes>>) -> Stream {
         let (method, path) = asked(&request);
-        let stream = within("the head of a stream", async {
+        let stream = self.open_unchecked(request).await;
+        let kind = stream.headers.get("content-type");
+        let answer = Answer {
+            status: stream.status,
+            content_type: kind.and_then(|v| v.to_str().ok()).unwrap_or_default(),
+            body: None,
+        };
+        description::check(&method, &path, &answer);
+        stream
+    }
+
+    /// Opens a stream the API description does not know.
+    pub(crate) async fn open_unchecked(&self, request: Request<Full<Bytes>>) -> Stream {
+        within("the head of a stream", async {
             let mut connection = Connection::open(self.address).await;
             let response = connection
                 .send
@@ -212,15 +225,7 @@ impl Client {
                 _connection: connection,
             }
         })
-        .await;
-        let kind = stream.headers.get("content-type");
-        let answer = Answer {
-            status: stream.status,
-            content_type: kind.and_then(|v| v.to_str().ok()).unwrap_or_default(),
-            body: None,
-        };
-        description::check(&method, &path, &answer);
-        stream
+        .await
     }
 
     /// Runs a workflow as a stream of JSON lines.
@@ -313,6 +318,11 @@ impl Stream {
             lines.push(line);
         }
         lines
+    }
+
+    /// The next server-sent event with all its lines.
+    pub(crate) async fn frame(&mut self) -> Option<String> {
+        self.part(b"\n\n").await
     }
 
     /// The next server-sent event, without its `data: `.

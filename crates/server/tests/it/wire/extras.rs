@@ -1,11 +1,13 @@
 //! Apps, exports, the catalogue of nodes (HTTP spec 6.2, 6.5; conformance rows 40, 41).
 
 use std::io::Read;
+use std::sync::Arc;
 
 use flate2::read::GzDecoder;
 use http_body_util::Full;
 use hyper::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::client::{Client, Reply, request};
 use super::graphs::greeting;
@@ -122,13 +124,35 @@ async fn case_41_exports_are_refused_with_the_reason() {
     let body = json!({ "provider": "openai", "model": "m" });
     let none = client.post(&of("none", "generate-name"), &body).await;
     assert_eq!(none.detail(404), "Workflow not found");
-    assert!(
-        client
-            .post(&name, &body)
-            .await
-            .detail(501)
-            .contains("model provider")
-    );
+    // The provider is known and its key is not.
+    let told = client.post(&name, &body).await;
+    assert!(matches!(told.status, 400 | 422), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_workflow_is_named_by_a_model_and_stays_as_it_is() {
+    let folder = Arc::new(TempDir::new().unwrap());
+    let file = folder.path().join("script.json");
+    let script = json!([{ "contains": "Nodes:", "turns": [{ "text": "\"Loud words.\"\n" }] }]);
+    std::fs::write(&file, script.to_string()).unwrap();
+    let address = format!("fake={}", file.display());
+    let arguments = ["--enable-fake-provider", "--provider-url", &address];
+    let server = TestServer::start_over(folder, &arguments);
+    let client = server.client();
+    let graph = json!({ "nodes": [{ "id": "a", "type": "nodetool.text.ToUppercase", "data": {} }], "edges": [] });
+    let id = client.save(&graph).await;
+    let path = format!("/api/workflows/{id}");
+    let before = client.get(&path).await.ok();
+    let ask = json!({ "provider": "fake", "model": "fake-model-v1" });
+    let named = client
+        .post(&format!("{path}/generate-name"), &ask)
+        .await
+        .ok();
+    assert_eq!(named["name"], "Loud words.");
+    let after = client.get(&path).await.ok();
+    assert_eq!(after["name"], "Loud words.");
+    assert_eq!(after["graph"], before["graph"]);
+    assert_eq!(after["created_at"], before["created_at"]);
 }
 
 #[tokio::test]

@@ -205,6 +205,19 @@ async fn at_hub(State(shared): State<Arc<Shared>>, request: Request) -> Response
     if path == format!("{api}revision/main") {
         return axum_json(&json!({ "id": REPO, "sha": COMMIT, "gated": false }));
     }
+    if path == "/api/models" {
+        let query = request.uri().query().unwrap_or_default();
+        let found = match query.contains("search=tiny") {
+            true => {
+                json!([{ "id": REPO, "downloads": 7, "tags": ["x"], "pipeline_tag": "text-to-image" }, { "no": "id" }])
+            }
+            false => json!([]),
+        };
+        return axum_json(&found);
+    }
+    if path == format!("/api/models/{REPO}") {
+        return axum_json(&json!({ "id": REPO, "gated": "manual", "likes": 2 }));
+    }
     if path == format!("{api}tree/{COMMIT}") {
         return tree(&shared, &request);
     }

@@ -183,6 +183,26 @@ async fn the_cache_is_listed_measured_and_emptied() {
         (&listed[0]["downloaded"], &listed[0]["has_model_index"]),
         (&json!(true), &json!(true))
     );
+    let search = async |query: &str| {
+        let path = format!("/api/models/huggingface/search?{query}");
+        let found = client.get(&path).await.ok();
+        let ids = found.as_array().unwrap().iter().map(|m| m["id"].clone());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(search("").await, [json!(REPO)]);
+    assert_eq!(search("repo_pattern=org/*").await, [json!(REPO)]);
+    assert!(search("repo_pattern=other/*").await.is_empty());
+    assert_eq!(
+        search("filename_pattern=*.bin&filename_pattern=nothing").await,
+        [json!(format!("{REPO}:unet/w.bin"))]
+    );
+    let long = format!(
+        "/api/models/huggingface/search?repo_pattern={}",
+        "x".repeat(600)
+    );
+    assert_eq!(client.get(&long).await.status, 422);
+    let other = client.get("/api/models/huggingface/type/hf.gguf").await;
+    assert_eq!(other.ok(), json!([]));
     let delete = async |repo: &str| {
         let path = format!("/admin/models/huggingface/{repo}");
         client.send(local(Method::DELETE, &path, "")).await

@@ -5,13 +5,22 @@ use nodetool_sdk::models::{ChatMessage, ChatRequest, ResponseFormat, Role, ToolC
 use serde_json::json;
 
 use super::super::asked::{Fields, object, unknown_word};
-use super::super::completions::{effort, end_user, named_choice, plain_choice, schema, spec};
+use super::super::completions::{
+    beside, effort, end_user, named_choice, plain_choice, schema, spec,
+};
 use super::super::errors::OpenAiError;
 use super::super::messages::{name_answers, texts};
 use super::super::now_seconds;
 use super::input;
 
 const MAX_TOOLS: usize = 128;
+/// Fields that are for the provider alone.
+const OWN_FIELDS: [&str; 4] = [
+    "metadata",
+    "service_tier",
+    "prompt_cache_key",
+    "safety_identifier",
+];
 const LOGPROBS: &str = "message.output_text.logprobs";
 const NOT_STORED: &str = "responses are not stored; send the conversation as 'input'";
 
@@ -38,6 +47,10 @@ pub(super) fn read(body: &Fields<'_>) -> Result<ChatRequest, OpenAiError> {
     let top = top.and_then(|top| u8::try_from(top).ok());
     let wants = include.contains(&LOGPROBS) || top.is_some_and(|top| top > 0);
     let reasoning = body.object("reasoning")?;
+    let mut openai_fields = beside(body, &OWN_FIELDS)?;
+    if let Some(text) = body.object("text")? {
+        openai_fields.extend(beside(&text, &["verbosity"])?);
+    }
     Ok(ChatRequest {
         provider: String::new(),
         model: body.text("model")?.unwrap_or_default().trim().to_owned(),
@@ -56,6 +69,7 @@ pub(super) fn read(body: &Fields<'_>) -> Result<ChatRequest, OpenAiError> {
         logprobs: wants.then(|| top.unwrap_or(0)),
         reasoning_effort: reasoning.as_ref().map(effort).transpose()?.flatten(),
         end_user: end_user(body)?,
+        openai_fields,
         node_id: None,
         workflow_id: None,
     })

@@ -1,6 +1,6 @@
 //! The text of a docx file: its paragraphs, headings marked as in Markdown, cells of tables side by side.
 
-use std::io::{Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
@@ -11,8 +11,8 @@ use super::{Fault, Room};
 
 /// Where a docx file has its text.
 const MAIN: &str = "word/document.xml";
-/// Largest main part, unpacked.
-const MAX_MAIN: u64 = 128 << 20;
+/// Largest main part, unpacked. It is read piece by piece; the largest piece is a text of a run.
+const MAX_MAIN: u64 = 64 << 20;
 
 /// Whether an archive is a docx file.
 pub(super) fn is_one(bytes: &[u8]) -> bool {
@@ -22,23 +22,24 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
 pub(super) fn read(bytes: &[u8]) -> Result<String, Fault> {
     let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(Fault::new)?;
     let main = zip.by_name(MAIN).map_err(Fault::new)?;
-    let mut xml = String::new();
     // What the archive says of its size may be a lie.
-    let mut main = main.take(MAX_MAIN + 1);
-    main.read_to_string(&mut xml).map_err(Fault::new)?;
-    if xml.len() as u64 > MAX_MAIN {
+    let mut main = BufReader::new(main.take(MAX_MAIN + 1));
+    let text = text_of(&mut main);
+    if main.get_ref().limit() == 0 {
         return Err(Fault::TooLarge);
     }
-    text_of(&xml)
+    text
 }
 
-fn text_of(xml: &str) -> Result<String, Fault> {
-    let mut reader = Reader::from_str(xml);
+fn text_of(xml: impl BufRead) -> Result<String, Fault> {
+    let mut reader = Reader::from_reader(xml);
+    let mut piece = Vec::new();
     let mut out = Room::default();
     // Whether what comes is text to be read, how deep in tables it is, and what was written before the paragraph.
     let (mut reading, mut tables, mut begin) = (false, 0usize, 0);
     loop {
-        match reader.read_event().map_err(Fault::new)? {
+        piece.clear();
+        match reader.read_event_into(&mut piece).map_err(Fault::new)? {
             Event::Start(tag) => match name(tag.name().as_ref()) {
                 "t" => reading = true,
                 "tbl" => tables += 1,
@@ -118,14 +119,14 @@ mod tests {
             <w:p><w:r><w:t xml:space="preserve">One </w:t></w:r><w:r><w:t>two&#8364;</w:t><w:br/><w:t>three</w:t></w:r></w:p>
             <w:tbl><w:tr><w:tc><w:p><w:r><w:t>a</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>b</w:t></w:r></w:p></w:tc></w:tr></w:tbl>
             <w:p><w:r><w:instrText>PAGE</w:instrText></w:r></w:p></w:body></w:document>"#;
-        let text = text_of(xml).unwrap();
+        let text = text_of(xml.as_bytes()).unwrap();
         assert_eq!(text, "## Title & more\n\nOne two€\nthree\n\na \tb");
     }
 
     #[test]
     fn broken_xml_is_refused() {
         assert!(matches!(
-            text_of("<w:p><w:t>a</w:p>"),
+            text_of(&b"<w:p><w:t>a</w:p>"[..]),
             Err(Fault::Broken(_))
         ));
         assert!(!is_one(b"PK\x03\x04"));

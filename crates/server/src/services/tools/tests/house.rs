@@ -8,6 +8,7 @@ use nodetool_sdk::collections::{DocumentRange, FoundDocument, NewDocument, Searc
 use nodetool_sdk::services::{
     HttpRequest, HttpResponse, ScriptHost, ScriptLimits, ScriptResult, ScriptSession, Services,
 };
+use nodetool_sdk::testing::{Scripted as Said, ScriptedModels};
 use nodetool_sdk::{NodeError, protocol::Graph};
 use nodetool_store::{Options, Store};
 use serde_json::json;
@@ -116,6 +117,14 @@ impl Shelves for Few {
     }
     fn collections(&self, _: &Caller) -> Arc<dyn Collections> {
         Arc::new(Few)
+    }
+    fn language(&self, _: &Caller) -> Arc<dyn Models> {
+        // An agent that makes a plan of one step and is done with it.
+        let plan = r#"{"title":"T","steps":[{"id":"only","instructions":"Do it"}]}"#;
+        Arc::new(ScriptedModels::new([
+            Said::calls(&[("create_task", plan)]),
+            Said::calls(&[("finish_step", r#"{"result":"all done"}"#)]),
+        ]))
     }
 }
 
@@ -231,6 +240,9 @@ pub(super) fn house(site: Arc<Site>) -> House {
         shelves: Some(Arc::new(Few)),
         mcp: McpServers::default(),
         search: SearchPlaces::default(),
+        examples: Arc::new(ExampleService::new(Arc::default(), None)),
+        library: None,
+        agents: Budgets::default(),
     });
     House {
         folder,

@@ -187,3 +187,77 @@ async fn a_model_that_never_stops_calling_tools_is_stopped() {
     );
     assert_eq!(of(&messages, "tool_call_update").len(), 25);
 }
+
+/// Answers every question about a call so, until the turn is over; what came, without the questions, and those.
+async fn through(socket: &mut Socket, decision: &str) -> (Vec<Value>, Vec<Value>) {
+    let (mut messages, mut questions) = (Vec::new(), Vec::new());
+    loop {
+        let message = socket.next().await;
+        if message["type"] == "tool_approval_request" {
+            let answer = json!({ "type": "tool_approval_response", "approval_id": message["approval_id"],
+                "decision": decision });
+            socket.send(&answer).await;
+            questions.push(message);
+            continue;
+        }
+        let last = is_last(&message);
+        messages.push(message);
+        if last {
+            return (messages, questions);
+        }
+    }
+}
+
+#[tokio::test]
+async fn tools_with_effects_are_called_as_the_mode_of_the_thread_says() {
+    let arguments = json!({ "name": "a.txt", "content": "x" });
+    let server = scripted(&calling("save_text_asset", &arguments), &[]);
+    let mut socket = open(&server, "/ws", Mode::Text).await;
+    let assets = async || {
+        let listed = server.client().get("/api/assets").await.ok();
+        listed["assets"].as_array().unwrap().len()
+    };
+    // The thread, the mode, what is said to a question, how many there are, and whether the tool was called.
+    for (thread, mode, decision, questions, called) in [
+        ("t1", "plan", "allow", 0, false),
+        ("t2", "default", "deny", 1, false),
+        ("t2", "default", "allow", 1, true),
+        ("t2", "default", "allow_for_chat", 1, true),
+        ("t2", "default", "deny", 0, true),
+        ("t3", "auto", "deny", 0, true),
+        ("t1", "default", "deny", 1, false),
+    ] {
+        let before = assets().await;
+        let ask = json!({ "thread_id": thread, "permission_mode": mode });
+        socket.ask("set_permission_mode", ask).await;
+        let mut data = said(thread, "hi");
+        data["tools"] = json!(["save_text_asset"]);
+        socket.command("chat_message", data).await;
+        let (messages, asked) = through(&mut socket, decision).await;
+        let which = format!("{thread} {mode} {decision}");
+        assert_eq!(asked.len(), questions, "{which}: {messages:#?}");
+        assert_eq!(assets().await - before, usize::from(called), "{which}");
+        if let Some(question) = asked.first() {
+            assert_eq!(question["tool_name"], "save_text_asset");
+            assert_eq!(
+                (&question["thread_id"], &question["args"]),
+                (&json!(thread), &arguments)
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_brings_its_mode_with_it_and_tools_that_only_look_are_free() {
+    let server = scripted(&calling("list_assets", &json!({})), &[]);
+    let mut socket = open(&server, "/ws", Mode::Text).await;
+    let mut data = said("t", "hi");
+    data["tools"] = json!(["list_assets"]);
+    data["permission_mode"] = json!("default");
+    socket.command("chat_message", data).await;
+    let (messages, asked) = through(&mut socket, "deny").await;
+    assert!(asked.is_empty(), "{asked:?}");
+    let told = stored(&messages);
+    let answer = told.iter().find(|m| m["role"] == "tool").unwrap();
+    assert!(!answer.to_string().contains("Error"), "{answer}");
+}

@@ -40,7 +40,7 @@ const V4: [(Ipv4Addr, u8, &str); 17] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4, "a reserved address"),
 ];
 
-/// IPv6 networks that are not the public internet, the telling ones before the catch-all in [`why_not_public`].
+/// IPv6 networks that are not the public internet, the telling ones before the catch-all in `why_not_public`.
 const V6: [(Ipv6Addr, u8, &str); 15] = [
     (Ipv6Addr::LOCALHOST, 128, "a loopback address"),
     (Ipv6Addr::UNSPECIFIED, 128, "an unspecified address"),
@@ -109,7 +109,8 @@ const V6: [(Ipv6Addr, u8, &str); 15] = [
 
 /// The address a packet to `ip` ends at, as far as the address itself tells: IPv4-mapped and NAT64 addresses name an
 /// IPv4 one, and are judged as that.
-pub(super) fn canonical(ip: IpAddr) -> IpAddr {
+#[must_use]
+pub fn canonical(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip else { return ip };
     if let Some(v4) = v6.to_ipv4_mapped() {
         return IpAddr::V4(v4);
@@ -122,7 +123,8 @@ pub(super) fn canonical(ip: IpAddr) -> IpAddr {
 }
 
 /// Why a canonical address is not one of the public internet, or nothing when it is.
-pub(super) fn why_not_public(ip: IpAddr) -> Option<&'static str> {
+#[must_use]
+pub fn why_not_public(ip: IpAddr) -> Option<&'static str> {
     if is_metadata(ip) {
         return Some("a cloud metadata address");
     }
@@ -140,13 +142,21 @@ pub(super) fn why_not_public(ip: IpAddr) -> Option<&'static str> {
     }
 }
 
+/// Whether a packet to an address ends in the public internet, in whatever spelling the address is.
+#[must_use]
+pub fn is_public(ip: IpAddr) -> bool {
+    why_not_public(canonical(ip)).is_none()
+}
+
 /// Whether clouds serve credentials at this canonical address.
-pub(super) fn is_metadata(ip: IpAddr) -> bool {
+#[must_use]
+pub fn is_metadata(ip: IpAddr) -> bool {
     METADATA.contains(&ip)
 }
 
 /// Whether an address lies in a network.
-pub(super) fn within(ip: IpAddr, net: IpAddr, bits: u8) -> bool {
+#[must_use]
+pub fn within(ip: IpAddr, net: IpAddr, bits: u8) -> bool {
     match (ip, net) {
         (IpAddr::V4(ip), IpAddr::V4(net)) => within_v4(ip, net, bits),
         (IpAddr::V6(ip), IpAddr::V6(net)) => within_v6(ip, net, bits),
