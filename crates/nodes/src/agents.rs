@@ -5,7 +5,7 @@ use nodetool_sdk::Registry;
 mod agent;
 mod classifier;
 mod control_agent;
-mod control_tools;
+pub(crate) mod control_tools;
 mod create_thread;
 mod extractor;
 mod history;

@@ -12,7 +12,7 @@ mod aggregation;
 mod cell;
 mod key;
 pub(crate) mod table;
-mod work;
+pub(crate) mod work;
 
 mod add_column;
 mod aggregate;

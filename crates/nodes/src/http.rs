@@ -4,7 +4,7 @@ use nodetool_sdk::Registry;
 
 mod download_dataframe;
 mod download_files;
-mod exchange;
+pub(crate) mod exchange;
 mod fetch_page;
 mod file_name;
 mod filter_valid_urls;
@@ -14,7 +14,7 @@ mod json_requests;
 mod requests;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub(crate) fn register(r: &mut Registry) {
     r.add::<requests::GetRequest>();

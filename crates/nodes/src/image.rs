@@ -13,7 +13,7 @@ mod paste;
 mod rotate_and_flip;
 mod save_image;
 mod sizes;
-mod text_to_image;
+pub(crate) mod text_to_image;
 
 pub(crate) fn register(r: &mut Registry) {
     r.add::<load_image_file::LoadImageFile>();

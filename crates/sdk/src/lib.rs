@@ -9,6 +9,7 @@ pub mod compat;
 mod context;
 mod definition;
 pub mod derive;
+pub mod dial;
 mod error;
 mod io;
 pub mod media_type;

@@ -8,6 +8,7 @@ use nodetool_protocol::{Map, Value};
 use crate::collections::{
     Collections, Conversations, DocumentRange, FoundDocument, NewDocument, Search,
 };
+use crate::dial::{Connection, Dial};
 use crate::models::{
     ChatMessage, ChatRequest, ChatStream, EmbedRequest, Embeddings, ImageRequest, Media,
     ModelError, ModelErrorKind, Models, SpeechRequest, SpeechStream, TranscribeRequest, Transcript,
@@ -26,6 +27,8 @@ pub struct Services {
     pub secrets: Arc<dyn Secrets>,
     /// The one guarded HTTP client.
     pub http: Arc<dyn Http>,
+    /// Connections for other protocols than HTTP.
+    pub dial: Arc<dyn Dial>,
     /// The JavaScript sandbox.
     pub scripts: Arc<dyn Scripts>,
     /// Other stored workflows.
@@ -51,6 +54,7 @@ impl Services {
             assets: Arc::new(Absent),
             secrets: Arc::new(Absent),
             http: Arc::new(Absent),
+            dial: Arc::new(Absent),
             scripts: Arc::new(Absent),
             workflows: Arc::new(Absent),
             models: Arc::new(Absent),
@@ -243,6 +247,22 @@ impl Secrets for Absent {
 }
 impl Http for Absent {
     fn send<'a>(&'a self, _: HttpRequest) -> BoxFuture<'a, Result<HttpResponse, NodeError>> {
+        absent("The network")
+    }
+}
+impl Dial for Absent {
+    fn connect<'a>(
+        &'a self,
+        _: &'a str,
+        _: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, NodeError>> {
+        absent("The network")
+    }
+    fn secure<'a>(
+        &'a self,
+        _: Box<dyn Connection>,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, NodeError>> {
         absent("The network")
     }
 }

@@ -45,11 +45,13 @@ impl NodeServices {
             allow: self.allow_hosts,
             ..OutboundOptions::default()
         };
+        let outbound = Arc::new(Outbound::new(options)?);
         Ok(Services {
             assets: Arc::new(ScratchAssets::new(self.assets)),
             documents: Arc::new(DocumentPages),
-            http: Arc::new(Outbound::new(options)?),
             programs: Arc::new(MachinePrograms::new(self.search_path)),
+            http: outbound.clone(),
+            dial: outbound,
             scripts: Arc::new(SandboxedScripts::new(self.program)),
             ..Services::none()
         })

@@ -1,4 +1,4 @@
-//! The one way from nodes to the network: an HTTP client that reaches public addresses only.
+//! The one way from nodes to the network: an HTTP client, and bare connections, that reach public addresses only.
 //!
 //! Every address is checked after the name was resolved and before a connection is made, and the connection goes to
 //! the address that was checked: a name cannot change its mind in between. Each redirect is a new request that passes
@@ -8,11 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nodetool_sdk::dial::{Connection, Dial};
 use nodetool_sdk::services::{Http, HttpRequest, HttpResponse};
 use nodetool_sdk::{BoxFuture, NodeError};
 use reqwest::{Client, Response, redirect::Policy};
 
 mod allow;
+mod dial;
 mod exchange;
 mod refusal;
 mod resolver;
@@ -22,6 +24,7 @@ mod tests;
 pub(crate) mod tls;
 
 use allow::AllowList;
+use dial::Dialer;
 use exchange::Exchange;
 use resolver::{CheckedResolver, Lookup};
 
@@ -60,6 +63,7 @@ impl Default for OutboundOptions {
 pub(crate) struct Outbound {
     client: Client,
     allow: Arc<AllowList>,
+    dialer: Dialer,
     max_body: usize,
     timeout: Duration,
 }
@@ -73,6 +77,7 @@ impl Outbound {
     fn with_lookup(options: OutboundOptions, lookup: Lookup) -> Result<Self, OutboundError> {
         let allow = Arc::new(AllowList::parse(&options.allow)?);
         // Redirects and proxies are off: either would reach an address that was not checked here.
+        let dialer = Dialer::new(allow.clone(), lookup.clone(), tls::config()?);
         let client = Client::builder()
             .tls_backend_preconfigured(tls::config()?)
             .dns_resolver(CheckedResolver::new(allow.clone(), lookup))
@@ -87,6 +92,7 @@ impl Outbound {
         Ok(Outbound {
             client,
             allow,
+            dialer,
             max_body: options.max_body,
             timeout: options.timeout,
         })
@@ -199,5 +205,23 @@ impl Http for Outbound {
                 .await
                 .map_err(|e| NodeError::new(e.to_string()))
         })
+    }
+}
+
+impl Dial for Outbound {
+    fn connect<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, NodeError>> {
+        self.dialer.connect(host, port)
+    }
+
+    fn secure<'a>(
+        &'a self,
+        connection: Box<dyn Connection>,
+        host: &'a str,
+    ) -> BoxFuture<'a, Result<Box<dyn Connection>, NodeError>> {
+        self.dialer.secure(connection, host)
     }
 }

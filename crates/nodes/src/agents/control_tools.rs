@@ -19,7 +19,7 @@ const MAX_NAME: usize = 64;
 const MAX_SHOWN: usize = 400;
 
 /// Tools by name, and controlled nodes.
-pub(super) struct Toolbox<'a, O> {
+pub(crate) struct Toolbox<'a, O> {
     others: &'a dyn Tools,
     nodes: Vec<(Tool, &'a ControlledNode)>,
     out: &'a Emitter<'a, O>,
@@ -28,7 +28,7 @@ pub(super) struct Toolbox<'a, O> {
 
 impl<'a, O: Outputs> Toolbox<'a, O> {
     /// The controlled nodes as tools beside others; `taken` are the names of those.
-    pub(super) fn new(
+    pub(crate) fn new(
         others: &'a dyn Tools,
         controlled: &'a [ControlledNode],
         out: &'a Emitter<'a, O>,
@@ -56,7 +56,7 @@ impl<'a, O: Outputs> Toolbox<'a, O> {
     }
 
     /// What the model is told of the controlled nodes.
-    pub(super) fn specs(&self) -> impl Iterator<Item = ToolSpec> + '_ {
+    pub(crate) fn specs(&self) -> impl Iterator<Item = ToolSpec> + '_ {
         self.nodes.iter().map(|(tool, _)| tool.spec.clone())
     }
 

@@ -14,11 +14,11 @@ const SMALL: usize = 10_000;
 
 /// Tells long work that nobody waits for it any more.
 #[derive(Clone, Default)]
-pub(super) struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     /// Fails once the run is over.
-    pub(super) fn check(&self) -> Result<(), NodeError> {
+    pub(crate) fn check(&self) -> Result<(), NodeError> {
         if self.0.load(Ordering::Relaxed) {
             Err(NodeError::Stopped)
         } else {
@@ -36,7 +36,7 @@ impl Drop for StopOnDrop {
 }
 
 /// Does a job over about `cells` cells: at once when small, on a blocking thread when large.
-pub(super) async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     cells: usize,
     job: impl FnOnce(&Stop) -> Result<T, NodeError> + Send + 'static,
 ) -> Result<T, NodeError> {

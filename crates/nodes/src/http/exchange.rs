@@ -14,13 +14,13 @@ const MAX_URLS: usize = 10_000;
 const MAX_CONCURRENT: i64 = 16;
 
 /// A request in the making.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     request: HttpRequest,
 }
 
 impl Exchange {
     /// A request to the URL in the property `url`.
-    pub(super) fn new(method: &str, url: &str) -> Result<Self, NodeError> {
+    pub(crate) fn new(method: &str, url: &str) -> Result<Self, NodeError> {
         let url = url.trim();
         if url.is_empty() {
             let message = "cannot be empty; expected a URL such as https://example.com/page";
@@ -37,7 +37,7 @@ impl Exchange {
         })
     }
 
-    pub(super) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request.headers.push((name.into(), value.into()));
         self
     }
@@ -59,7 +59,7 @@ impl Exchange {
     }
 
     /// Sends it and insists on a good answer.
-    pub(super) async fn send_ok(self, cx: &NodeCx) -> Result<HttpResponse, NodeError> {
+    pub(crate) async fn send_ok(self, cx: &NodeCx) -> Result<HttpResponse, NodeError> {
         let (method, host) = (self.request.method.clone(), host_of(&self.request.url));
         let response = self.send(cx).await?;
         if is_good(response.status) {
@@ -108,7 +108,7 @@ fn status_text(status: u16) -> String {
 }
 
 /// A header of an answer.
-pub(super) fn header_of<'a>(response: &'a HttpResponse, name: &str) -> Option<&'a str> {
+pub(crate) fn header_of<'a>(response: &'a HttpResponse, name: &str) -> Option<&'a str> {
     let found = response
         .headers
         .iter()

@@ -10,13 +10,13 @@ use nodetool_sdk::{BoxFuture, NodeCx, NodeError};
 type Answer = dyn Fn(&HttpRequest) -> Result<HttpResponse, NodeError> + Send + Sync;
 
 /// Answers with a function's results and keeps the requests.
-pub(super) struct Net {
+pub(crate) struct Net {
     answer: Box<Answer>,
-    pub(super) seen: Mutex<Vec<HttpRequest>>,
+    pub(crate) seen: Mutex<Vec<HttpRequest>>,
 }
 
 impl Net {
-    pub(super) fn new(
+    pub(crate) fn new(
         answer: impl Fn(&HttpRequest) -> Result<HttpResponse, NodeError> + Send + Sync + 'static,
     ) -> Arc<Net> {
         Arc::new(Net {
@@ -25,7 +25,7 @@ impl Net {
         })
     }
 
-    pub(super) fn cx(self: &Arc<Net>, workspace: Option<PathBuf>) -> NodeCx {
+    pub(crate) fn cx(self: &Arc<Net>, workspace: Option<PathBuf>) -> NodeCx {
         let services = Services {
             http: self.clone(),
             ..Services::none()
@@ -43,7 +43,7 @@ impl Http for Net {
 }
 
 /// An answer with one header.
-pub(super) fn answer(status: u16, header: (&str, &str), body: &[u8]) -> HttpResponse {
+pub(crate) fn answer(status: u16, header: (&str, &str), body: &[u8]) -> HttpResponse {
     HttpResponse {
         status,
         headers: vec![(header.0.into(), header.1.into())],

@@ -77,7 +77,7 @@ impl Process for TextToImage {
 }
 
 /// The first picture that is made.
-pub(super) async fn first_picture(
+pub(crate) async fn first_picture(
     cx: &NodeCx,
     request: ImageRequest,
 ) -> Result<ImageRef, NodeError> {

@@ -15,6 +15,7 @@ use super::allow::AllowList;
 type Ask = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync;
 
 /// Where addresses of names come from.
+#[derive(Clone)]
 pub(super) struct Lookup(pub(super) Arc<Ask>);
 
 impl Lookup {
@@ -40,30 +41,39 @@ impl CheckedResolver {
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (allow, found) = (self.allow.clone(), (self.lookup.0)(name.as_str().into()));
+        let (allow, lookup) = (self.allow.clone(), self.lookup.clone());
         Box::pin(async move {
-            let host = name.as_str();
-            let unresolved = |why: String| OutboundError::Unresolved {
-                host: host.to_owned(),
-                why,
-            };
-            let found = found.await.map_err(|e| unresolved(e.to_string()))?;
-            let (mut reachable, mut refused) = (Vec::new(), None);
-            for address in found {
-                match allow.check(host, address.ip()) {
-                    Ok(()) => reachable.push(address),
-                    Err(why) => refused = Some((address.ip(), why)),
-                }
-            }
-            match refused {
-                _ if !reachable.is_empty() => Ok(Box::new(reachable.into_iter()) as Addrs),
-                Some((ip, why)) => Err(OutboundError::Refused {
-                    host: host.to_owned(),
-                    why: format!("the name stands for {ip}, {why}"),
-                }
-                .into()),
-                None => Err(unresolved("no address is known for it".into()).into()),
-            }
+            let reachable = reachable(&allow, &lookup, name.as_str()).await?;
+            Ok(Box::new(reachable.into_iter()) as Addrs)
         })
+    }
+}
+
+/// The addresses of a name that may be reached; at least one.
+pub(super) async fn reachable(
+    allow: &AllowList,
+    lookup: &Lookup,
+    host: &str,
+) -> Result<Vec<SocketAddr>, OutboundError> {
+    let unresolved = |why: String| OutboundError::Unresolved {
+        host: host.to_owned(),
+        why,
+    };
+    let found = (lookup.0)(host.to_owned()).await;
+    let found = found.map_err(|e| unresolved(e.to_string()))?;
+    let (mut reachable, mut refused) = (Vec::new(), None);
+    for address in found {
+        match allow.check(host, address.ip()) {
+            Ok(()) => reachable.push(address),
+            Err(why) => refused = Some((address.ip(), why)),
+        }
+    }
+    match refused {
+        _ if !reachable.is_empty() => Ok(reachable),
+        Some((ip, why)) => Err(OutboundError::Refused {
+            host: host.to_owned(),
+            why: format!("the name stands for {ip}, {why}"),
+        }),
+        None => Err(unresolved("no address is known for it".into())),
     }
 }

@@ -13,6 +13,7 @@ mod live;
 mod media;
 mod models;
 mod node_cases;
+mod public_files;
 mod tables;
 mod utc;
 mod workflow_cases;

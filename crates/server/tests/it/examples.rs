@@ -8,11 +8,21 @@ use serde_json::{Map, Value};
 use crate::wire::server::program;
 
 /// Namespaces without an example, and why.
-const WITHOUT_EXAMPLE: [(&str, &str); 6] = [
+const WITHOUT_EXAMPLE: [(&str, &str); 13] = [
     (
         "lib.http",
         "its nodes call other servers, and examples run offline",
     ),
+    ("lib.mail", NEEDS_AN_ACCOUNT),
+    (
+        "lib.rss",
+        "its nodes read feeds of other servers, and examples run offline",
+    ),
+    ("search.duckduckgo", NEEDS_AN_ACCOUNT),
+    ("search.google", NEEDS_AN_ACCOUNT),
+    ("search.google_extra", NEEDS_AN_ACCOUNT),
+    ("anthropic.agents", NEEDS_A_MODEL),
+    ("fal.text_to_image", NEEDS_A_MODEL),
     ("nodetool.generators", NEEDS_A_MODEL),
     (
         "lib.pymupdf",
@@ -28,6 +38,7 @@ const WITHOUT_EXAMPLE: [(&str, &str); 6] = [
         "its arrays come from nodes that are not built in",
     ),
 ];
+const NEEDS_AN_ACCOUNT: &str = "its nodes need an account with a service";
 const NEEDS_A_MODEL: &str = "its nodes need a model that does more than the demonstration";
 
 /// Nodes outside of `lib.http` that reach the network.
