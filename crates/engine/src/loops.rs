@@ -1,9 +1,16 @@
 //! The loop dialect: one actor per producer runs all that can be reached from it, one token after the other.
 //!
-//! Graph and steps in, events and an outcome out. Source: orchestrator spec 1.6 to 1.13, 7.1.
+//! Graph and steps in, events and an outcome out. A [`LoopPlan`] is checked and shared; what follows on what is decided
+//! by plain code over plain values; the actor runs the steps. Source: orchestrator spec 1.6 to 1.13, 7.1.
 
+mod actor;
 mod merge;
+mod pass;
 mod plan;
+mod produce;
+mod shared;
+mod single;
+mod slot;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ mod cases;
 mod deadlocks;
 mod fixtures;
 mod guarantees;
+mod loops;
 mod order;
 mod pause;
 mod random;

@@ -36,6 +36,8 @@ pub trait QueueJournal: Send + Sync {
 
 struct State {
     tokens: VecDeque<(u64, Token)>,
+    /// Taken out and not yet done with.
+    taken: Vec<u64>,
     next: u64,
     /// Writers that have not ended.
     writers: usize,
@@ -72,6 +74,7 @@ impl TokenQueue {
             state: Mutex::new(State {
                 next: left.last().map_or(0, |(number, _)| number + 1),
                 tokens: left.into(),
+                taken: Vec::new(),
                 writers,
                 last: Token::default(),
             }),
@@ -130,6 +133,7 @@ impl TokenQueue {
             {
                 let mut state = self.lock();
                 if let Some((number, token)) = state.tokens.pop_front() {
+                    state.taken.push(number);
                     drop(state);
                     self.emptied.notify_waiters();
                     return Popped::Token(number, token);
@@ -142,10 +146,26 @@ impl TokenQueue {
         }
     }
 
-    /// The loop has worked on a token; it is not needed again.
+    /// The loop has worked on a token; it is not needed again. Said twice, it counts once.
     pub fn done(&self, number: u64) {
+        let mut state = self.lock();
+        let Some(at) = state.taken.iter().position(|n| *n == number) else {
+            return;
+        };
+        state.taken.swap_remove(at);
+        drop(state);
         if let Some(journal) = &self.journal {
             journal.done(&self.name, number);
+        }
+    }
+
+    /// The loop has worked on every token it took.
+    pub fn done_with_taken(&self) {
+        let taken = std::mem::take(&mut self.lock().taken);
+        if let Some(journal) = &self.journal {
+            for number in taken {
+                journal.done(&self.name, number);
+            }
         }
     }
 
@@ -161,5 +181,47 @@ impl TokenQueue {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Done(Mutex<Vec<u64>>);
+
+    impl QueueJournal for Done {
+        fn pushed<'a>(
+            &'a self,
+            _: &'a str,
+            _: u64,
+            _: &'a Token,
+        ) -> BoxFuture<'a, Result<(), NodeError>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+        fn done(&self, _: &str, number: u64) {
+            self.0.lock().expect("a lock").push(number);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_done_with_once_whoever_says_so_and_not_before_it_was_taken() {
+        let done = Arc::new(Done::default());
+        let queue = TokenQueue::new("q".into(), 1, Some(done.clone()), Vec::new());
+        for _ in 0..3 {
+            queue.push(Token::default()).await.expect("room");
+        }
+        queue.done(0);
+        queue.done_with_taken();
+        assert!(done.0.lock().expect("a lock").is_empty());
+        queue.pop().await;
+        queue.pop().await;
+        queue.done(1);
+        queue.done_with_taken();
+        queue.done(0);
+        queue.done_with_taken();
+        assert_eq!(*done.0.lock().expect("a lock"), [1, 0]);
+        assert_eq!(queue.len(), 1);
     }
 }
