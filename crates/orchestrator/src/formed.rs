@@ -1,12 +1,22 @@
-//! Between the engine and a step's own code: the form is checked, rendered and bound for each token.
+//! Between the engine and a step's own code: the form is checked, rendered and bound for each token, and what the step
+//! gives notes where it comes from.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use nodetool_sdk::steps::{
-    Flow, FormFaults, FormSpec, Pool, Step, StepConfig, StepCx, StepDef, StepError, StepKind,
-    StepRole, Token,
+    Flow, FormFaults, FormSpec, Pool, Step, StepCx, StepDef, StepError, StepKind, StepRole, Token,
 };
 use nodetool_sdk::{BoxFuture, Map, NodeError, Value};
+
+use crate::form::{BoundForm, assert_sound};
+use crate::template::Names;
+
+/// Metadata of a token: the node it comes from, and the type of that node.
+static SOURCE: LazyLock<[Arc<str>; 2]> =
+    LazyLock::new(|| ["sourceNodeID".into(), "sourceNodeName".into()]);
+
+/// The values of a step without a form.
+static NO_FIELDS: LazyLock<Fields> = LazyLock::new(Fields::default);
 
 /// The bound values of a form.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +50,25 @@ impl Fields {
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.0.get(name), Some(Value::Bool(true)))
     }
+
+    /// What the text of a field holds as JSON; `None` when it is empty.
+    ///
+    /// # Errors
+    /// What the JSON parser says.
+    pub fn json(&self, name: &str) -> Result<Option<Value>, String> {
+        let text = self.text(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        serde_json::from_str(text)
+            .map(Some)
+            .map_err(|e| e.to_string())
+    }
+
+    /// The value as it is; null when absent.
+    pub fn value(&self, name: &str) -> Value {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
 }
 
 /// A step whose form is bound before its code runs.
@@ -68,7 +97,18 @@ pub trait FormStep: Default + Send + 'static {
     /// Its form, if it has one.
     fn form() -> Option<FormSpec>;
 
-    /// Once, before the first token; fields are rendered without data.
+    /// Once, before the first token, with what the form holds already: fields whose templates look at `data` are
+    /// absent. Calls [`setup`](Self::setup) unless it is overridden.
+    fn setup_with(
+        &mut self,
+        fields: &Fields,
+        cx: &StepCx,
+    ) -> impl Future<Output = Result<(), NodeError>> + Send {
+        let _ = fields;
+        self.setup(cx)
+    }
+
+    /// Once, before the first token.
     fn setup(&mut self, cx: &StepCx) -> impl Future<Output = Result<(), NodeError>> + Send {
         let _ = cx;
         std::future::ready(Ok(()))
@@ -90,8 +130,14 @@ pub trait FormStep: Default + Send + 'static {
 }
 
 /// The registry entry of a step.
+///
+/// # Panics
+/// When its form contradicts itself, which is a defect of ours.
 pub fn define<S: FormStep>() -> StepDef {
     let form = S::form().map(Arc::new);
+    if let Some(form) = &form {
+        assert_sound(form);
+    }
     let spec = form.clone();
     StepDef {
         identifier: S::IDENTIFIER.into(),
@@ -107,9 +153,15 @@ pub fn define<S: FormStep>() -> StepDef {
         supports: S::SUPPORTS,
         effects: S::EFFECTS,
         make: Box::new(move |config| {
+            let form = spec.clone().map(|spec| BoundForm::new(spec, config.form));
             Box::new(Formed {
-                spec: spec.clone(),
-                config,
+                fields: form
+                    .as_ref()
+                    .and_then(BoundForm::fixed)
+                    .cloned()
+                    .map(Fields),
+                form,
+                id: config.id,
                 step: S::default(),
             })
         }),
@@ -117,18 +169,89 @@ pub fn define<S: FormStep>() -> StepDef {
 }
 
 struct Formed<S> {
-    spec: Option<Arc<FormSpec>>,
-    config: StepConfig,
+    form: Option<BoundForm>,
+    /// The values of a form without templates.
+    fields: Option<Fields>,
+    id: Arc<str>,
     step: S,
+}
+
+/// What the templates of a form look at.
+pub(crate) fn names(data: Arc<Map>, cx: &StepCx) -> Names {
+    Names {
+        data,
+        env: cx.flow.env.clone(),
+        runtime: cx.flow.runtime.clone(),
+    }
+}
+
+/// A token as it leaves a step: what was noted before stays unless it was noted again.
+pub(crate) fn noted(mut token: Token, before: Map, id: &Arc<str>, name: &str) -> Token {
+    for (key, value) in before {
+        token.metadata.entry(key).or_insert(value);
+    }
+    let [node, node_type] = &*SOURCE;
+    let noted = |key: &Arc<str>, text: &str| matches!(token.metadata.get(key), Some(Value::Str(known)) if **known == *text);
+    let (same, same_type) = (noted(node, id), noted(node_type, name));
+    if !same {
+        token.metadata.insert(node.clone(), Value::Str(id.clone()));
+    }
+    if !same_type {
+        token.metadata.insert(node_type.clone(), name.into());
+    }
+    token
+}
+
+impl<S: FormStep> Formed<S> {
+    async fn begin(&mut self, cx: &StepCx) -> Result<(), StepError> {
+        let early = match (&self.fields, &self.form) {
+            (None, Some(form)) => {
+                let names = names(Arc::default(), cx);
+                Some(Fields(form.bind_early(&names).await?))
+            }
+            _ => None,
+        };
+        let fields = early.as_ref().or(self.fields.as_ref());
+        Ok(self
+            .step
+            .setup_with(fields.unwrap_or(&NO_FIELDS), cx)
+            .await?)
+    }
+
+    async fn token(&mut self, mut token: Token, cx: &StepCx) -> Result<Flow, StepError> {
+        let bound = match (&self.fields, &self.form) {
+            (None, Some(form)) => {
+                let data = Arc::new(std::mem::take(&mut token.data));
+                let bound = form.bind(&names(data.clone(), cx)).await?;
+                token.data = Arc::unwrap_or_clone(data);
+                Some(Fields(bound))
+            }
+            _ => None,
+        };
+        let fields = bound.as_ref().or(self.fields.as_ref());
+        let before = token.metadata.clone();
+        let flow = self
+            .step
+            .run(fields.unwrap_or(&NO_FIELDS), token, cx)
+            .await?;
+        let noted = |token| noted(token, before, &self.id, S::IDENTIFIER);
+        Ok(match flow {
+            Flow::Go(token) => Flow::Go(noted(token)),
+            Flow::Route(route, token) => Flow::Route(route, noted(token)),
+            Flow::Each(items, token) => Flow::Each(items, noted(token)),
+            // A sentinel is passed on as it is.
+            Flow::Completed(token) => Flow::Completed(token),
+        })
+    }
 }
 
 impl<S: FormStep> Step for Formed<S> {
     fn ready(&self) -> Result<(), Box<FormFaults>> {
-        Ok(())
+        self.form.as_ref().map_or(Ok(()), BoundForm::ready)
     }
 
     fn setup<'a>(&'a mut self, cx: &'a StepCx) -> BoxFuture<'a, Result<(), StepError>> {
-        Box::pin(async move { Ok(self.step.setup(cx).await?) })
+        Box::pin(self.begin(cx))
     }
 
     fn run<'a>(
@@ -136,13 +259,13 @@ impl<S: FormStep> Step for Formed<S> {
         token: Token,
         cx: &'a StepCx,
     ) -> BoxFuture<'a, Result<Flow, StepError>> {
-        Box::pin(async move {
-            let fields = Fields(self.config.form.clone());
-            Ok(self.step.run(&fields, token, cx).await?)
-        })
+        Box::pin(self.token(token, cx))
     }
 
     fn cleanup<'a>(&'a mut self, last: Option<&'a Token>, cx: &'a StepCx) -> BoxFuture<'a, ()> {
         Box::pin(self.step.cleanup(last, cx))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,15 @@ impl NodeCx {
         }
     }
 
+    /// A context of the same node at the same execution, for what the node drives by itself. What was kept stays here.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        NodeCx {
+            effect: AtomicU64::new(self.effect.load(Ordering::Relaxed)),
+            ..NodeCx::new(self.run.clone(), self.node.clone())
+        }
+    }
+
     /// Server services.
     pub fn services(&self) -> &Services {
         &self.run.services

@@ -21,7 +21,7 @@ pub use context::{
     FlowCx, Mode, Runtime, StepCx, StepRequest, WebhookCall, WebhookInbox, Webhooks,
 };
 pub use events::{LoopSink, StepDone, StepNode, Unwatched};
-pub use form::{Choice, FieldKind, FieldSpec, FormSpec, Loader};
+pub use form::{Check, Choice, FieldKind, FieldSpec, FormSpec, Loader};
 pub use queue::{Popped, QUEUE_ROOM, QueueJournal, TokenQueue};
 pub use registry::Steps;
 pub use token::{COMPLETED, Token};

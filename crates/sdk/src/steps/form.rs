@@ -14,6 +14,9 @@ pub type Choice = (String, String);
 pub type Loader =
     for<'a> fn(&'a Map, &'a Services) -> BoxFuture<'a, Result<Vec<Choice>, NodeError>>;
 
+/// Checks clean values against each other: field (or `__all__`) and message of each fault.
+pub type Check = fn(&Map) -> Vec<(&'static str, String)>;
+
 /// What a field takes (orchestrator spec 2.2).
 #[derive(Clone, Debug)]
 pub enum FieldKind {
@@ -86,7 +89,7 @@ pub struct FormSpec {
     /// Its fields, in order.
     pub fields: Vec<FieldSpec>,
     /// Checks clean values against each other: field and message of each fault.
-    pub check: Option<fn(&Map) -> Vec<(&'static str, String)>>,
+    pub check: Option<Check>,
 }
 
 impl fmt::Debug for FormSpec {

@@ -8,6 +8,8 @@ use super::operators::{number, truth};
 #[derive(Clone, Debug)]
 pub(super) enum Val {
     Is(Value),
+    /// A value whose parts are always there.
+    Soft(Value),
     Missing(String),
 }
 
@@ -15,7 +17,7 @@ impl Val {
     /// The value; the lack of one is null.
     pub(super) fn value(self) -> Value {
         match self {
-            Val::Is(v) => v,
+            Val::Is(v) | Val::Soft(v) => v,
             Val::Missing(_) => Value::Null,
         }
     }
@@ -25,7 +27,25 @@ impl Val {
     }
 
     pub(super) fn truth(&self) -> bool {
-        matches!(self, Val::Is(v) if truth(v))
+        matches!(self, Val::Is(v) | Val::Soft(v) if truth(v))
+    }
+
+    pub(super) fn is_soft(&self) -> bool {
+        matches!(self, Val::Soft(_))
+    }
+
+    /// The same value, as soft or not as told; the lack of one stays.
+    pub(super) fn softened(self, soft: bool) -> Self {
+        match self {
+            Val::Is(v) | Val::Soft(v) if soft => Val::Soft(v),
+            Val::Is(v) | Val::Soft(v) => Val::Is(v),
+            missing => missing,
+        }
+    }
+
+    /// The same value, its parts no longer always there.
+    pub(super) fn firm(self) -> Self {
+        self.softened(false)
     }
 }
 
@@ -114,7 +134,7 @@ impl Arguments {
         self.positional.by_ref().collect()
     }
 
-    /// What is left by name.
+    /// What is left by name, in order.
     pub(super) fn rest_named(&mut self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.named)
     }

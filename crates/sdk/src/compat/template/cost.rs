@@ -92,7 +92,7 @@ impl Vm<'_> {
     /// A value as it is printed: the lack of one is nothing.
     pub(super) fn shown(&mut self, value: Val) -> Outcome<Arc<str>> {
         match value {
-            Val::Is(value) => self.text(&value),
+            Val::Is(value) | Val::Soft(value) => self.text(&value),
             Val::Missing(_) => Ok("".into()),
         }
     }

@@ -7,39 +7,43 @@ use nodetool_protocol::{Map, Value};
 use super::arguments::{Arguments, Val};
 use super::cost::BYTES_PER_STEP;
 use super::operators::{arithmetic, compare, equal, number, sign, slice};
-use super::syntax::{Args, Binary, Comparison, Expr, For, Step, Stmt, Unary};
-use super::{Limits, TemplateError, filters, methods, printf};
+use super::syntax::{Args, Binary, Comparison, Expr, For, Macro, Step, Stmt, Unary};
+use super::{Limits, Name, Scope, TemplateError, filters, methods, printf};
 
-/// Most numbers a `range` gives.
-const MAX_RANGE: u64 = 100_000;
+/// Deepest nesting of evaluation; the parser bounds what is written, this bounds macros that use each other.
+const MAX_DEPTH: usize = 160;
 
 pub(super) type Outcome<T> = Result<T, String>;
 
 pub(super) struct Vm<'a> {
-    names: &'a dyn Fn(&str) -> Option<Value>,
+    pub(super) scope: &'a dyn Scope,
     pub(super) limits: Limits,
     /// Steps that are left.
     pub(super) left: u64,
-    scopes: Vec<Vec<(String, Val)>>,
-    loops: Vec<Loop>,
-    out: String,
-    line: usize,
+    pub(super) scopes: Vec<Vec<(String, Val)>>,
+    pub(super) loops: Vec<Loop>,
+    pub(super) macros: Vec<Arc<Macro>>,
+    depth: usize,
+    pub(super) out: String,
+    pub(super) line: usize,
 }
 
 /// What `loop` knows.
-struct Loop {
+pub(super) struct Loop {
     index: usize,
     items: Arc<Vec<Value>>,
 }
 
 impl<'a> Vm<'a> {
-    pub(super) fn new(names: &'a dyn Fn(&str) -> Option<Value>, limits: Limits) -> Self {
+    pub(super) fn new(scope: &'a dyn Scope, limits: Limits) -> Self {
         Vm {
-            names,
+            scope,
             limits,
             left: limits.steps,
             scopes: vec![Vec::new()],
             loops: Vec::new(),
+            macros: Vec::new(),
+            depth: 0,
             out: String::new(),
             line: 1,
         }
@@ -61,10 +65,23 @@ impl<'a> Vm<'a> {
         Ok(())
     }
 
-    fn run(&mut self, body: &[Stmt]) -> Outcome<()> {
+    pub(super) fn run(&mut self, body: &[Stmt]) -> Outcome<()> {
+        self.enter()?;
         for stmt in body {
             self.spend(1)?;
             self.statement(stmt)?;
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// One level deeper; an error ends the rendering, so only success comes back up.
+    fn enter(&mut self) -> Outcome<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(format!(
+                "the evaluation is nested more than {MAX_DEPTH} levels deep"
+            ));
         }
         Ok(())
     }
@@ -101,6 +118,16 @@ impl<'a> Vm<'a> {
                 let value = self.eval(value)?;
                 self.bind(targets, value)
             }
+            Stmt::SetPart {
+                target,
+                part,
+                value,
+                line,
+            } => {
+                self.line = *line;
+                let value = self.eval(value)?.value();
+                self.define_part(target, part, value)
+            }
             Stmt::SetBlock {
                 target,
                 filters,
@@ -135,6 +162,11 @@ impl<'a> Vm<'a> {
                 let text = self.shown(text)?;
                 self.emit(&text)
             }
+            Stmt::Macro(of) => {
+                self.macros.retain(|m| m.name != of.name);
+                self.macros.push(of.clone());
+                Ok(())
+            }
         }
     }
 
@@ -163,13 +195,37 @@ impl<'a> Vm<'a> {
         }
     }
 
+    /// Sets a part of a namespace that is in sight.
+    fn define_part(&mut self, target: &str, part: &str, value: Value) -> Outcome<()> {
+        // Counting bounds the depth, too: a namespace can be put into itself.
+        let weighed = self.weigh(&value);
+        let mut scopes = self.scopes.iter_mut().rev();
+        let found = scopes.find_map(|scope| scope.iter_mut().find(|(n, _)| n == target));
+        let Some((_, Val::Is(Value::Map(map)))) = found else {
+            return Err(format!("'{target}' is no namespace"));
+        };
+        weighed?;
+        let copied = if Arc::strong_count(map) > 1 {
+            map.len()
+        } else {
+            0
+        };
+        Arc::make_mut(map).insert(part.into(), value);
+        self.spend(copied)
+    }
+
     fn bind(&mut self, targets: &[String], value: Val) -> Outcome<()> {
         if let [target] = targets {
             self.define(target.clone(), value);
             return Ok(());
         }
+        let is_soft = value.is_soft();
         let parts = match value {
-            Val::Is(Value::List(parts)) if parts.len() == targets.len() => parts,
+            Val::Is(Value::List(parts)) | Val::Soft(Value::List(parts))
+                if parts.len() == targets.len() =>
+            {
+                parts
+            }
             other => {
                 return Err(format!(
                     "cannot unpack {} into {} names",
@@ -179,7 +235,7 @@ impl<'a> Vm<'a> {
             }
         };
         for (target, part) in targets.iter().zip(parts.iter()) {
-            self.define(target.clone(), part.clone().into());
+            self.define(target.clone(), Val::Is(part.clone()).softened(is_soft));
         }
         Ok(())
     }
@@ -187,13 +243,14 @@ impl<'a> Vm<'a> {
     fn each(&mut self, f: &For) -> Outcome<()> {
         self.line = f.line;
         let items = self.eval(&f.items)?;
+        let soft = items.is_soft();
         let mut items = self.items(items)?;
         if let Some(condition) = &f.condition {
             let mut kept = Vec::new();
             for item in items {
                 self.spend(1)?;
                 self.scopes.push(Vec::new());
-                self.bind(&f.targets, item.clone().into())?;
+                self.bind(&f.targets, Val::Is(item.clone()).softened(soft))?;
                 if self.eval(condition)?.truth() {
                     kept.push(item);
                 }
@@ -215,7 +272,7 @@ impl<'a> Vm<'a> {
                 state.index = index;
             }
             self.scopes.push(Vec::new());
-            self.bind(&f.targets, item.clone().into())?;
+            self.bind(&f.targets, Val::Is(item.clone()).softened(soft))?;
             self.run(&f.body)?;
             self.scopes.pop();
         }
@@ -225,8 +282,8 @@ impl<'a> Vm<'a> {
 
     /// The items of anything that has some: a list, the keys of a dict, the characters of a text.
     pub(super) fn items(&mut self, value: Val) -> Outcome<Vec<Value>> {
-        let items: Vec<Value> = match value {
-            Val::Missing(_) => Vec::new(),
+        let items: Vec<Value> = match value.firm() {
+            Val::Soft(_) | Val::Missing(_) => Vec::new(),
             Val::Is(Value::List(items)) => Arc::unwrap_or_clone(items),
             Val::Is(Value::Map(map)) => map.keys().map(|k| Value::Str(k.clone())).collect(),
             Val::Is(Value::Str(s)) => {
@@ -241,24 +298,38 @@ impl<'a> Vm<'a> {
         Ok(items)
     }
 
-    fn lookup(&mut self, name: &str) -> Val {
+    fn lookup(&mut self, name: &str) -> Outcome<Val> {
         for scope in self.scopes.iter().rev() {
             if let Some((_, value)) = scope.iter().find(|(n, _)| n == name) {
-                return value.clone();
+                return Ok(value.clone());
             }
         }
-        match (self.names)(name) {
-            Some(value) => value.into(),
+        Ok(match self.scope.name(name) {
+            Some(found) => {
+                let cost = self.scope.cost();
+                self.spend(cost)?;
+                match found {
+                    Name::Value(value) => Val::Is(value),
+                    Name::Soft(value) => Val::Soft(value),
+                }
+            }
             None => Val::Missing(name.to_owned()),
-        }
+        })
     }
 
-    fn eval(&mut self, expr: &Expr) -> Outcome<Val> {
+    pub(super) fn eval(&mut self, expr: &Expr) -> Outcome<Val> {
         self.spend(1)?;
+        self.enter()?;
+        let value = self.eval_inner(expr)?;
+        self.depth -= 1;
+        Ok(value)
+    }
+
+    fn eval_inner(&mut self, expr: &Expr) -> Outcome<Val> {
         Ok(match expr {
             Expr::Const(value) => value.clone().into(),
             Expr::Var(name) if name == "loop" && !self.loops.is_empty() => self.whole_loop(),
-            Expr::Var(name) => self.lookup(name),
+            Expr::Var(name) => self.lookup(name)?,
             Expr::List(items) => {
                 let mut out = Vec::with_capacity(items.len());
                 for item in items {
@@ -398,7 +469,12 @@ impl<'a> Vm<'a> {
     }
 
     pub(super) fn comparison(&mut self, op: Comparison, left: &Val, right: &Val) -> Outcome<bool> {
-        if let (Comparison::Eq | Comparison::Ne, Val::Is(l), Val::Is(r)) = (op, left, right) {
+        if let (
+            Comparison::Eq | Comparison::Ne,
+            Val::Is(l) | Val::Soft(l),
+            Val::Is(r) | Val::Soft(r),
+        ) = (op, left, right)
+        {
             self.weigh(l)?;
             return Ok(equal(l, r) == (op == Comparison::Eq));
         }
@@ -428,8 +504,8 @@ impl<'a> Vm<'a> {
 
     fn contains(&mut self, whole: Val, part: &Val) -> Outcome<bool> {
         let part = part.clone().value();
-        match whole {
-            Val::Missing(_) => Ok(false),
+        match whole.firm() {
+            Val::Soft(_) | Val::Missing(_) => Ok(false),
             Val::Is(Value::Str(s)) => match part {
                 Value::Str(p) => {
                     self.spend(s.len() / BYTES_PER_STEP)?;
@@ -484,8 +560,9 @@ impl<'a> Vm<'a> {
                 (Step::Attribute(name), [Step::Call(args), after @ ..]) => {
                     rest = after;
                     let args = self.arguments(args)?;
+                    let soft = value.is_soft();
                     let of = present(value)?;
-                    methods::call(self, of, name, args)?
+                    methods::call(self, of, name, args)?.softened(soft)
                 }
                 _ => self.step(value, step)?,
             };
@@ -495,6 +572,20 @@ impl<'a> Vm<'a> {
 
     fn step(&mut self, value: Val, step: &Step) -> Outcome<Val> {
         match step {
+            Step::Attribute(name) if value.is_soft() => Ok(match value.value() {
+                Value::Map(map) => soft(map.get(name.as_str())),
+                _ => Val::Missing(name.clone()),
+            }),
+            Step::Item(index) if value.is_soft() => {
+                let index = self.defined(index)?;
+                match value.value() {
+                    Value::Map(map) => {
+                        let key = self.text(&index)?;
+                        Ok(soft(map.get(&*key)))
+                    }
+                    other => Ok(self.item(&other, &index)?.softened(true)),
+                }
+            }
             Step::Attribute(name) => match present(value)? {
                 Value::Map(map) => Ok(match map.get(name.as_str()) {
                     Some(item) => item.clone().into(),
@@ -597,53 +688,6 @@ impl<'a> Vm<'a> {
         Ok(Arguments::new(positional, named))
     }
 
-    fn function(&mut self, name: &str, mut args: Arguments) -> Outcome<Val> {
-        match name {
-            "range" => {
-                let first = args.required("start")?;
-                let (start, stop) = match args.take("stop") {
-                    Some(stop) => (first, stop),
-                    None => (Value::Int(0), first),
-                };
-                let step = args.int_or("step", 1)?;
-                let (Some(start), Some(stop)) = (start.as_i64(), stop.as_i64()) else {
-                    return Err("`range` needs whole numbers".into());
-                };
-                if step == 0 {
-                    return Err("the step of `range` cannot be 0".into());
-                }
-                args.done(name)?;
-                let distance = if step > 0 {
-                    i128::from(stop) - i128::from(start)
-                } else {
-                    i128::from(start) - i128::from(stop)
-                };
-                let by = u128::from(step.unsigned_abs());
-                let count = (distance.max(0) as u128).div_ceil(by);
-                if count > u128::from(MAX_RANGE) {
-                    return Err(format!(
-                        "`range` would give {count} numbers (expected at most {MAX_RANGE})"
-                    ));
-                }
-                self.spend(count as usize)?;
-                let numbers = (0..count as i64).map(|i| Value::Int(start + i * step));
-                Ok(Value::list(numbers).into())
-            }
-            "dict" => {
-                let map: Map = args
-                    .rest_named()
-                    .into_iter()
-                    .map(|(k, v)| (Arc::from(k), v))
-                    .collect();
-                args.done(name)?;
-                self.counted(map.into())
-            }
-            _ => Err(format!(
-                "unknown function `{name}` (expected range or dict)"
-            )),
-        }
-    }
-
     fn loop_part(&mut self, what: &str) -> Val {
         let depth = self.loops.len();
         let Some(state) = self.loops.last() else {
@@ -678,9 +722,17 @@ impl<'a> Vm<'a> {
 
 fn present(value: Val) -> Outcome<Value> {
     match value {
-        Val::Is(value) => Ok(value),
+        Val::Is(value) | Val::Soft(value) => Ok(value),
         Val::Missing(name) => Err(format!("'{name}' is undefined")),
     }
+}
+
+/// A part of a soft value.
+fn soft(part: Option<&Value>) -> Val {
+    Val::Soft(match part {
+        None | Some(Value::Null) => Map::new().into(),
+        Some(part) => part.clone(),
+    })
 }
 
 /// A value in messages.

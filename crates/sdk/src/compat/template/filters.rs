@@ -1,5 +1,8 @@
 //! Filters and tests. What makes text says first how long it will be.
 
+mod groups;
+mod texts;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -8,13 +11,14 @@ use nodetool_protocol::{Map, Value};
 use super::arguments::{Arguments, Val};
 use super::cost::BYTES_PER_STEP;
 use super::eval::{Outcome, Vm, described};
-use super::operators::{arithmetic, compare, equal, number};
+use super::operators::{arithmetic, compare, equal, number, truth};
 use super::syntax::{Binary, Comparison};
 use super::{methods, printf};
-use crate::compat::{is_py_space, json_dumps};
+use crate::compat::{is_py_space, json_dumps, py_repr};
 
 /// Applies a filter.
 pub(super) fn apply(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments) -> Outcome<Val> {
+    let value = value.firm();
     let result = match name {
         "default" | "d" => {
             let fallback = args.take("default_value").unwrap_or_else(|| "".into());
@@ -26,9 +30,8 @@ pub(super) fn apply(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments
             }
         }
         "safe" => value,
-        "upper" | "lower" | "capitalize" | "title" | "escape" | "e" | "wordcount" => {
-            words(vm, name, value)?
-        }
+        "upper" | "lower" | "capitalize" | "title" | "escape" | "e" | "forceescape"
+        | "wordcount" => words(vm, name, value)?,
         "trim" => {
             let text = vm.shown(value)?;
             let chars = args.take("chars");
@@ -123,6 +126,18 @@ pub(super) fn apply(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments
         "items" => return methods::call(vm, value.value(), "items", args),
         "dictsort" => dictsort(vm, value, &mut args)?,
         "batch" => batch(vm, value, &mut args)?,
+        "slice" => groups::slice(vm, value, &mut args)?,
+        "groupby" => groups::groupby(vm, value, &mut args)?,
+        "urlencode" => texts::urlencode(vm, value)?,
+        "striptags" => texts::striptags(vm, value)?,
+        "wordwrap" => texts::wordwrap(vm, value, &mut args)?,
+        "filesizeformat" => texts::filesizeformat(value, &mut args)?,
+        "pprint" => {
+            let value = value.value();
+            let bytes = vm.weigh(&value)?;
+            vm.grow(bytes)?;
+            py_repr(&value).into()
+        }
         "map" => return map(vm, value, args),
         "select" | "reject" | "selectattr" | "rejectattr" => return pick(vm, name, value, args),
         "attr" => {
@@ -130,11 +145,15 @@ pub(super) fn apply(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments
             attribute_of(vm, value.value(), Some(&attribute))?
         }
         _ => {
+            if let Some(result) = vm.own_filter(name, &value, &mut args) {
+                return result;
+            }
             return Err(format!(
                 "unknown filter `{name}` (expected one of abs, attr, batch, capitalize, center, default, dictsort, \
-                 escape, first, float, format, indent, int, items, join, last, length, list, lower, map, max, min, \
-                 reject, rejectattr, replace, reverse, round, safe, select, selectattr, sort, string, sum, title, \
-                 tojson, trim, truncate, unique, upper, wordcount)"
+                 escape, filesizeformat, first, float, forceescape, format, groupby, indent, int, items, join, last, \
+                 length, list, lower, map, max, min, pprint, reject, rejectattr, replace, reverse, round, safe, \
+                 select, selectattr, slice, sort, string, striptags, sum, title, tojson, trim, truncate, unique, \
+                 upper, urlencode, wordcount, wordwrap)"
             ));
         }
     };
@@ -249,16 +268,18 @@ fn indent(vm: &mut Vm<'_>, value: Val, args: &mut Arguments) -> Outcome<Val> {
 }
 
 fn length(vm: &mut Vm<'_>, value: &Val) -> Outcome<usize> {
+    let (Val::Is(value) | Val::Soft(value)) = value else {
+        return Ok(0);
+    };
     match value {
-        Val::Missing(_) => Ok(0),
-        Val::Is(Value::Str(s)) => {
+        Value::Str(s) => {
             vm.spend(s.len() / BYTES_PER_STEP)?;
             Ok(s.chars().count())
         }
-        Val::Is(Value::List(items)) => Ok(items.len()),
-        Val::Is(Value::Map(map)) => Ok(map.len()),
-        Val::Is(Value::Bytes(b)) => Ok(b.len()),
-        Val::Is(other) => Err(format!("{} has no length", described(other))),
+        Value::List(items) => Ok(items.len()),
+        Value::Map(map) => Ok(map.len()),
+        Value::Bytes(b) => Ok(b.len()),
+        other => Err(format!("{} has no length", described(other))),
     }
 }
 
@@ -343,24 +364,44 @@ fn keyed(vm: &mut Vm<'_>, value: Val, args: &mut Arguments) -> Outcome<Vec<(Valu
 }
 
 /// Sorts by the keys, which need an order among them.
-fn order(vm: &mut Vm<'_>, keyed: &mut [(Value, Value)], reverse: bool) -> Outcome<()> {
+fn order(vm: &mut Vm<'_>, keyed: &mut Vec<(Value, Value)>, reverse: bool) -> Outcome<()> {
     let rounds = keyed.len().max(2).ilog2() as usize + 1;
     for (key, _) in keyed.iter() {
         let bytes = vm.weigh(key)?;
         vm.spend((1 + bytes / BYTES_PER_STEP) * rounds)?;
     }
-    let mut clash = None;
-    keyed.sort_by(|(a, _), (b, _)| {
-        let order = compare(a, b).unwrap_or_else(|| {
-            clash.get_or_insert_with(|| (described(a), described(b)));
-            Ordering::Equal
-        });
-        if reverse { order.reverse() } else { order }
-    });
-    match clash {
-        Some((a, b)) => Err(format!("{a} and {b} have no order")),
-        None => Ok(()),
+    *keyed = sorted(std::mem::take(keyed), reverse)?;
+    Ok(())
+}
+
+/// A merge sort that ends at the first two keys without an order: those of the standard library need a total one.
+fn sorted(mut items: Vec<(Value, Value)>, reverse: bool) -> Outcome<Vec<(Value, Value)>> {
+    if items.len() < 2 {
+        return Ok(items);
     }
+    let right = items.split_off(items.len() / 2);
+    let mut left = sorted(items, reverse)?.into_iter().peekable();
+    let mut right = sorted(right, reverse)?.into_iter().peekable();
+    let mut out = Vec::with_capacity(left.len() + right.len());
+    while let (Some((a, _)), Some((b, _))) = (left.peek(), right.peek()) {
+        let Some(order) = compare(a, b) else {
+            return Err(format!(
+                "{} and {} have no order",
+                described(a),
+                described(b)
+            ));
+        };
+        let order = if reverse { order.reverse() } else { order };
+        let next = if order == Ordering::Greater {
+            right.next()
+        } else {
+            left.next()
+        };
+        out.extend(next);
+    }
+    out.extend(left);
+    out.extend(right);
+    Ok(out)
 }
 
 fn numeric(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments) -> Outcome<Val> {
@@ -500,7 +541,7 @@ fn map(vm: &mut Vm<'_>, value: Val, mut args: Arguments) -> Outcome<Val> {
         for item in items {
             vm.spend(1)?;
             out.push(match attribute_of(vm, item, Some(&attribute))? {
-                Val::Is(part) => part,
+                Val::Is(part) | Val::Soft(part) => part,
                 // Nothing can be held in a list only as something that prints as nothing.
                 Val::Missing(_) => default.clone().unwrap_or_else(|| "".into()),
             });
@@ -553,6 +594,7 @@ fn pick(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments) -> Outcome
 
 /// Whether a value stands a test.
 pub(super) fn test(vm: &mut Vm<'_>, name: &str, value: &Val, mut args: Arguments) -> Outcome<bool> {
+    let value = &value.clone().firm();
     let of = |kinds: &[&str]| matches!(value, Val::Is(v) if kinds.contains(&v.kind()));
     let rest = |by: i64| {
         let value = value.clone().value();

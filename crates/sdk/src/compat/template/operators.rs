@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use nodetool_protocol::Value;
 
-use super::syntax::Binary;
+pub use super::syntax::Binary;
 
 /// Python's truth of a value.
-pub(super) fn truth(value: &Value) -> bool {
+pub fn truth(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(b) => *b,
@@ -21,7 +21,7 @@ pub(super) fn truth(value: &Value) -> bool {
 }
 
 /// A number, or a boolean as one.
-pub(super) fn number(value: &Value) -> Option<Value> {
+pub fn number(value: &Value) -> Option<Value> {
     match value {
         Value::Bool(b) => Some(Value::Int((*b).into())),
         Value::Int(_) | Value::Float(_) => Some(value.clone()),
@@ -30,7 +30,7 @@ pub(super) fn number(value: &Value) -> Option<Value> {
 }
 
 /// Equality where `True == 1`.
-pub(super) fn equal(a: &Value, b: &Value) -> bool {
+pub fn equal(a: &Value, b: &Value) -> bool {
     match (number(a), number(b)) {
         (Some(a), Some(b)) => a == b,
         _ => a == b,
@@ -38,7 +38,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
 }
 
 /// The order of numbers, texts and lists of such; nothing for values that have none.
-pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+pub fn compare(a: &Value, b: &Value) -> Option<Ordering> {
     match (a, b) {
         (Value::Str(a), Value::Str(b)) => Some(a.cmp(b)),
         (Value::List(a), Value::List(b)) => {
@@ -58,7 +58,7 @@ pub(super) fn compare(a: &Value, b: &Value) -> Option<Ordering> {
 }
 
 /// An operator on two numbers; nothing when they are not numbers.
-pub(super) fn arithmetic(op: Binary, a: &Value, b: &Value) -> Option<Result<Value, String>> {
+pub fn arithmetic(op: Binary, a: &Value, b: &Value) -> Option<Result<Value, String>> {
     let (a, b) = (number(a)?, number(b)?);
     let by_zero = || Err("division by zero".to_owned());
     if let (Value::Int(a), Value::Int(b)) = (&a, &b) {
@@ -109,7 +109,7 @@ pub(super) fn arithmetic(op: Binary, a: &Value, b: &Value) -> Option<Result<Valu
 }
 
 /// The sign of an operator, for messages.
-pub(super) fn sign(op: Binary) -> &'static str {
+pub fn sign(op: Binary) -> &'static str {
     match op {
         Binary::Add => "+",
         Binary::Sub => "-",
@@ -123,7 +123,7 @@ pub(super) fn sign(op: Binary) -> &'static str {
 }
 
 /// Start, stop and step of a Python slice over `len` items, as indices to visit.
-pub(super) fn slice(
+pub fn slice(
     len: usize,
     start: Option<i64>,
     stop: Option<i64>,

@@ -1,10 +1,12 @@
 //! Reads tokens into the tree, with Jinja's precedences. It must not know values.
 
+use std::sync::Arc;
+
 use nodetool_protocol::Value;
 
 use super::TemplateError;
 use super::lexer::Token;
-use super::syntax::{Args, Binary, Comparison, Expr, For, Step, Stmt, Unary};
+use super::syntax::{Args, Binary, Comparison, Expr, For, Macro, Step, Stmt, Unary};
 
 /// Deepest nesting of brackets, and of blocks.
 const MAX_DEPTH: usize = 40;
@@ -195,12 +197,13 @@ impl Parser {
                     line,
                 })
             }
-            "macro" | "call" | "include" | "import" | "from" | "extends" | "block"
-            | "autoescape" | "do" | "break" | "continue" => {
+            "macro" => self.macro_block(),
+            "call" | "include" | "import" | "from" | "extends" | "block" | "autoescape" | "do"
+            | "break" | "continue" => {
                 self.fail(format!("`{name}` is not available in templates here"))
             }
             name => self.fail(format!(
-                "unknown tag `{name}` (expected if, for, set, with, filter or raw)"
+                "unknown tag `{name}` (expected if, for, set, with, filter, macro or raw)"
             )),
         }
     }
@@ -269,8 +272,20 @@ impl Parser {
 
     fn set(&mut self, line: usize) -> Parsed<Stmt> {
         let mut targets = self.targets()?;
-        if self.is_op(".") {
-            return self.fail("an attribute cannot be set");
+        if self.op(".") {
+            let part = self.expect_name()?;
+            let (Some(target), true) = (targets.pop(), targets.is_empty()) else {
+                return self.fail("a part of a namespace is set alone");
+            };
+            self.expect_op("=")?;
+            let value = self.tuple()?;
+            self.expect_end()?;
+            return Ok(Stmt::SetPart {
+                target,
+                part,
+                value,
+                line,
+            });
         }
         if self.op("=") {
             let value = self.tuple()?;
@@ -297,6 +312,40 @@ impl Parser {
             body,
             line,
         })
+    }
+
+    /// `macro name(a, b=1)`, its body and its end.
+    fn macro_block(&mut self) -> Parsed<Stmt> {
+        let name = self.expect_name()?;
+        self.expect_op("(")?;
+        let mut parameters: Vec<(String, Option<Expr>)> = Vec::new();
+        while !self.op(")") {
+            let parameter = self.expect_name()?;
+            let default = if self.op("=") {
+                Some(self.expr()?)
+            } else {
+                None
+            };
+            if parameters.iter().any(|(known, _)| *known == parameter) {
+                return self.fail(format!("the parameter `{parameter}` is there twice"));
+            }
+            parameters.push((parameter, default));
+            if !self.op(",") {
+                self.expect_op(")")?;
+                break;
+            }
+        }
+        self.expect_end()?;
+        let (body, _) = self.body(&["endmacro"])?;
+        if self.is_name(&name) {
+            self.at += 1;
+        }
+        self.expect_end()?;
+        Ok(Stmt::Macro(Arc::new(Macro {
+            name,
+            parameters,
+            body,
+        })))
     }
 
     /// `a` or `a, b` or `(a, b)`.

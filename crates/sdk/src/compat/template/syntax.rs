@@ -1,6 +1,8 @@
 //! What a template says, as a tree. Chains of operators and of `.`, `[]`, `|` steps are flat, so that the depth of the
 //! tree is the depth of brackets and blocks, which the parser bounds.
 
+use std::sync::Arc;
+
 use nodetool_protocol::Value;
 
 #[derive(Debug)]
@@ -15,6 +17,13 @@ pub(super) enum Stmt {
     For(Box<For>),
     Set {
         targets: Vec<String>,
+        value: Expr,
+        line: usize,
+    },
+    /// `set` of a part of a namespace.
+    SetPart {
+        target: String,
+        part: String,
         value: Expr,
         line: usize,
     },
@@ -35,6 +44,15 @@ pub(super) enum Stmt {
         body: Vec<Stmt>,
         line: usize,
     },
+    Macro(Arc<Macro>),
+}
+
+/// A piece of template under a name, with parameters.
+#[derive(Debug)]
+pub(super) struct Macro {
+    pub(super) name: String,
+    pub(super) parameters: Vec<(String, Option<Expr>)>,
+    pub(super) body: Vec<Stmt>,
 }
 
 #[derive(Debug)]
@@ -94,15 +112,24 @@ pub(super) enum Unary {
     Not,
 }
 
+/// An operator between two values.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Binary {
+pub enum Binary {
+    /// `+`
     Add,
+    /// `-`
     Sub,
+    /// `~`
     Concat,
+    /// `*`
     Mul,
+    /// `/`
     Div,
+    /// `//`
     FloorDiv,
+    /// `%`
     Mod,
+    /// `**`
     Pow,
 }
 

@@ -246,3 +246,182 @@ fn the_head_of_a_single_expression_is_known() {
     assert_eq!(head("{{ 'x' }}"), None);
     assert_eq!(head("{{ f(1) }}"), None);
 }
+
+#[test]
+fn macros_print_with_their_parameters_and_see_no_blocks() {
+    for (source, text) in [
+        (
+            "{% macro m(a, b='B') %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}{{ m(1, b=2) }}{{ m() }}",
+            "1B12B",
+        ),
+        (
+            "{% macro m() %}[{{ x }}]{% endmacro m %}{% for x in [1] %}{{ m() }}{% endfor %}",
+            "[]",
+        ),
+        (
+            "{% set x = 1 %}{% macro m() %}[{{ x }}]{% endmacro %}{{ m()|upper }}",
+            "[1]",
+        ),
+        (
+            "{% macro f(n) %}{{ n }}{% if n > 1 %}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(3) }}",
+            "321",
+        ),
+    ] {
+        assert_eq!(render(source).as_deref(), Ok(text), "{source}");
+    }
+    for (source, part) in [
+        ("{% macro m(a, a) %}{% endmacro %}", "twice"),
+        ("{% macro m(a) %}{% endmacro %}{{ m(1, 2) }}", "too many"),
+        (
+            "{% macro m(a) %}{% endmacro %}{{ m(b=2) }}",
+            "does not know",
+        ),
+        (
+            "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+            "levels deep",
+        ),
+        ("{% macro m() %}", "no end"),
+    ] {
+        let why = render(source).unwrap_err();
+        assert!(why.contains(part), "{source}: {why}");
+    }
+}
+
+#[test]
+fn a_namespace_is_changed_from_inside_a_block() {
+    let sum = "{% set ns = namespace(sum=0) %}{% for i in [1, 2] %}{% set ns.sum = ns.sum + i %}{% endfor %}{{ ns.sum }}";
+    assert_eq!(render(sum).as_deref(), Ok("3"));
+    for (source, part) in [
+        ("{% set zz.a = 1 %}", "'zz' is no namespace"),
+        ("{% set x = 1 %}{% set x.a = 1 %}", "'x' is no namespace"),
+        ("{% set a, b.c = 1 %}", "alone"),
+    ] {
+        let why = render(source).unwrap_err();
+        assert!(why.contains(part), "{source}: {why}");
+    }
+    // A namespace that holds itself again and again becomes too deep before it is too deep to be dropped.
+    let nested =
+        "{% set ns = namespace() %}{% for i in range(9999) %}{% set ns.a = ns %}{% endfor %}";
+    assert!(render(nested).unwrap_err().contains("levels deep"));
+}
+
+#[test]
+fn a_scope_has_names_that_lack_nothing_and_filters_of_its_own() {
+    struct Own;
+    impl Scope for Own {
+        fn name(&self, name: &str) -> Option<Name> {
+            let value = Value::map([("a", Value::list([Value::map([("b", Value::Null)])]))]);
+            match name {
+                "soft" => Some(Name::Soft(value)),
+                "firm" => Some(Name::Value(value)),
+                _ => None,
+            }
+        }
+        fn filter(
+            &self,
+            name: &str,
+            value: &Value,
+            args: &FilterArgs,
+        ) -> Option<Result<Value, String>> {
+            let by = args.get(0, "by").and_then(Value::as_i64).unwrap_or(1);
+            match (name, value) {
+                ("more", Value::Int(n)) => Some(Ok((n + by).into())),
+                ("more", _) => Some(Err("no number".into())),
+                _ => None,
+            }
+        }
+    }
+    let render = |source: &str| {
+        let template = Template::parse(source).map_err(|e| e.to_string())?;
+        let result = template.render_in(&Own, Limits::default());
+        result.map_err(|e| e.to_string())
+    };
+    for (source, text) in [
+        ("{{ soft.zz.y['x'] }}", "{}"),
+        ("{{ soft.a[0].b }}/{{ firm.a[0].b }}", "{}/None"),
+        ("[{{ firm.zz }}]", "[]"),
+        ("{% for x in soft.a %}{{ x.zz.y }}{% endfor %}", "{}"),
+        (
+            "{{ 'zz' in soft }}{{ 'a' in soft }}{{ soft == firm }}",
+            "FalseTrueTrue",
+        ),
+        (
+            "{{ 1|more }}{{ 1|more(2) }}{{ 1|more(by=3) }}{{ [1, 2]|map('more')|list }}",
+            "234[2, 3]",
+        ),
+    ] {
+        assert_eq!(render(source).as_deref(), Ok(text), "{source}");
+    }
+    assert!(render("{{ 'x'|more }}").unwrap_err().contains("no number"));
+    assert!(
+        render("{{ 1|less }}")
+            .unwrap_err()
+            .contains("unknown filter")
+    );
+    assert!(render("{{ firm.zz.y }}").is_err());
+}
+
+#[test]
+fn keys_without_an_order_end_a_sort() {
+    assert_eq!(
+        render("{{ [3, 1, 2.5, true]|sort }}").as_deref(),
+        Ok("[1, True, 2.5, 3]")
+    );
+    assert_eq!(
+        render("{{ ['b', 'A', 'c']|sort(true)|join }}").as_deref(),
+        Ok("cbA")
+    );
+    let mixed = "{{ (range(40)|list + ['a', none, 'b'] + range(40)|list)|sort }}";
+    assert!(render(mixed).unwrap_err().contains("have no order"));
+}
+
+#[test]
+fn a_plain_path_is_known() {
+    let parsed = |source: &str| Template::parse(source).unwrap();
+    let path = |source: &str| {
+        let template = parsed(source);
+        let (name, keys) = template.path()?;
+        Some(format!("{name}:{}", keys.join(",")))
+    };
+    assert_eq!(path("{{ data.a.b }}").as_deref(), Some("data:a,b"));
+    assert_eq!(path("{{ data }}").as_deref(), Some("data:"));
+    assert_eq!(path("{{ data.a[0] }}"), None);
+    assert_eq!(path("x{{ data.a }}"), None);
+    assert_eq!(path("{{ data.a|upper }}"), None);
+}
+
+#[test]
+fn further_filters_do_what_jinja_does() {
+    for (source, text) in [
+        ("{{ 'a b/ü&'|urlencode }}", "a%20b/%C3%BC%26"),
+        ("{{ {'q': 'a b', 'p': 'x/y'}|urlencode }}", "q=a+b&p=x%2Fy"),
+        (
+            "{{ '<p>a  <!-- > -->b</p> &amp;lt; 1 < 2'|striptags }}",
+            "a b &lt; 1 < 2",
+        ),
+        ("{{ 'aa bb cc dddddd'|wordwrap(5) }}", "aa bb\ncc\nddddd\nd"),
+        ("{{ 'aa bb'|wordwrap(2, wrapstring='|') }}", "aa|bb"),
+        (
+            "{{ 1|filesizeformat }},{{ 999|filesizeformat }},{{ 1500000|filesizeformat }}",
+            "1 Byte,999 Bytes,1.5 MB",
+        ),
+        ("{{ 2048|filesizeformat(true) }}", "2.0 KiB"),
+        ("{{ [1, 2, 3, 4, 5]|slice(2)|list }}", "[[1, 2, 3], [4, 5]]"),
+        ("{{ [1, 2, 3]|slice(2, 0)|list }}", "[[1, 2], [3, 0]]"),
+        (
+            "{% for age, who in [{'a': 2}, {'a': 1}, {'a': 2}]|groupby('a') %}{{ age }}:{{ who|length }};{% endfor %}",
+            "1:1;2:2;",
+        ),
+        ("{{ 'x'|pprint }}{{ '<'|forceescape }}", "'x'&lt;"),
+    ] {
+        assert_eq!(render(source).as_deref(), Ok(text), "{source}");
+    }
+    for source in [
+        "{{ [1]|urlencode }}",
+        "{{ 'x'|filesizeformat }}",
+        "{{ [1]|slice(0) }}",
+        "{{ 'a'|wordwrap(0) }}",
+    ] {
+        assert!(render(source).is_err(), "{source}");
+    }
+}
