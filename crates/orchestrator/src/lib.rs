@@ -14,6 +14,7 @@ use nodetool_sdk::steps::Steps;
 
 pub use crossing::{dataflow, step_of, steps};
 pub use formed::{Fields, FormStep, define};
+pub use steps::SECRETS;
 
 /// Adds every step type of this crate.
 pub fn register(types: &mut Steps) {

@@ -4,6 +4,7 @@
 //! the store or the server; what it needs from them comes through [`NodeCx`].
 
 pub mod agent;
+pub mod browsers;
 pub mod collections;
 pub mod compat;
 mod context;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nodetool_protocol::{Map, Value};
 
+use crate::browsers::{Browsers, Page, PageOptions};
 use crate::collections::{
     Collections, Conversations, DocumentRange, FoundDocument, NewDocument, Search,
 };
@@ -45,6 +46,8 @@ pub struct Services {
     pub documents: Arc<dyn Documents>,
     /// Programs of the machine.
     pub programs: Arc<dyn Programs>,
+    /// Web browsers.
+    pub browsers: Arc<dyn Browsers>,
 }
 
 impl Services {
@@ -63,6 +66,7 @@ impl Services {
             conversations: Arc::new(Absent),
             documents: Arc::new(Absent),
             programs: Arc::new(Absent),
+            browsers: Arc::new(Absent),
         }
     }
 }
@@ -148,11 +152,38 @@ pub struct HttpResponse {
     pub url: String,
 }
 
+/// Why a request got no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpFailure {
+    /// A stable word for it, such as `ConnectionError` or `TimeoutError`.
+    pub kind: &'static str,
+    /// What happened, for people; never holds a path, a query or a credential.
+    pub message: String,
+}
+
+impl HttpFailure {
+    /// The kind of a failure nothing more is known of.
+    pub const UNKNOWN: &'static str = "RequestError";
+}
+
 /// The one way to the network: refuses private, loopback and metadata addresses, re-checks redirects, caps size and
 /// time.
 pub trait Http: Send + Sync {
     /// Sends a request.
     fn send<'a>(&'a self, request: HttpRequest) -> BoxFuture<'a, Result<HttpResponse, NodeError>>;
+
+    /// Sends a request and gives the first answer, a redirect too, instead of following it.
+    fn send_once<'a>(
+        &'a self,
+        request: HttpRequest,
+    ) -> BoxFuture<'a, Result<HttpResponse, HttpFailure>> {
+        Box::pin(async move {
+            self.send(request).await.map_err(|e| HttpFailure {
+                kind: HttpFailure::UNKNOWN,
+                message: e.to_string(),
+            })
+        })
+    }
 }
 
 /// What a script gave.
@@ -371,5 +402,20 @@ impl Conversations for Absent {
     }
     fn add<'a>(&'a self, _: &'a str, _: Vec<ChatMessage>) -> BoxFuture<'a, Result<(), NodeError>> {
         absent("The store of conversations")
+    }
+}
+impl Browsers for Absent {
+    fn available(&self) -> bool {
+        false
+    }
+    fn sessions<'a>(&'a self) -> BoxFuture<'a, Result<Vec<(String, String)>, NodeError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+    fn open<'a>(
+        &'a self,
+        _: &'a str,
+        _: PageOptions,
+    ) -> BoxFuture<'a, Result<Box<dyn Page>, NodeError>> {
+        absent("A browser")
     }
 }

@@ -15,14 +15,15 @@ use crate::services::{DocumentPages, MachinePrograms, SandboxedScripts, ScratchA
 pub fn registry() -> Registry {
     let mut registry = Registry::new();
     nodetool_nodes::register(&mut registry);
+    let mut steps = Steps::default();
+    nodetool_orchestrator::register(&mut steps);
+    nodetool_orchestrator::dataflow(&steps, &mut registry);
     registry
 }
 
-/// Every step type of this binary.
-pub(crate) fn steps() -> Steps {
-    let mut steps = Steps::default();
-    nodetool_orchestrator::register(&mut steps);
-    steps
+/// Every step type of this binary; what is none may be one of these nodes.
+pub(crate) fn steps(registry: &Arc<Registry>) -> Steps {
+    nodetool_orchestrator::steps(registry)
 }
 
 /// What the services of nodes are made of.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nodetool_sdk::dial::{Connection, Dial};
-use nodetool_sdk::services::{Http, HttpRequest, HttpResponse};
+use nodetool_sdk::services::{Http, HttpFailure, HttpRequest, HttpResponse};
 use nodetool_sdk::{BoxFuture, NodeError};
 use reqwest::{Client, Response, redirect::Policy};
 
@@ -98,10 +98,18 @@ impl Outbound {
         })
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request, follows where it is redirected to, and reads the whole answer.
     pub(crate) async fn exchange(
         &self,
         request: HttpRequest,
+    ) -> Result<HttpResponse, OutboundError> {
+        self.exchange_following(request, true).await
+    }
+
+    async fn exchange_following(
+        &self,
+        request: HttpRequest,
+        redirects: bool,
     ) -> Result<HttpResponse, OutboundError> {
         let limit = self.limit(request.timeout_s)?;
         let mut exchange = Exchange::new(request, &self.allow)?;
@@ -109,7 +117,7 @@ impl Outbound {
         let work = async {
             for _ in 0..=MAX_REDIRECTS {
                 let response = self.send(&exchange).await?;
-                if !exchange.follow(&response, &self.allow)? {
+                if !redirects || !exchange.follow(&response, &self.allow)? {
                     return self.read(&exchange, response).await;
                 }
             }
@@ -204,6 +212,18 @@ impl Http for Outbound {
             self.exchange(request)
                 .await
                 .map_err(|e| NodeError::new(e.to_string()))
+        })
+    }
+    fn send_once<'a>(
+        &'a self,
+        request: HttpRequest,
+    ) -> BoxFuture<'a, Result<HttpResponse, HttpFailure>> {
+        Box::pin(async move {
+            let answer = self.exchange_following(request, false).await;
+            answer.map_err(|e| HttpFailure {
+                kind: e.kind(),
+                message: e.to_string(),
+            })
         })
     }
 }

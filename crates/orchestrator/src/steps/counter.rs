@@ -103,3 +103,68 @@ impl FormStep for Counter {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{context, fields, json as as_json, map, token};
+    use super::*;
+
+    async fn counted(form: serde_json::Value) -> Vec<i64> {
+        let (mut step, cx, form) = (Counter::default(), context(), fields(form));
+        let mut counted = Vec::new();
+        loop {
+            match step
+                .run(&form, token(json!({"old": 1})), &cx)
+                .await
+                .unwrap()
+            {
+                Flow::Go(token) => {
+                    let counter = &token.data["counter"];
+                    counted.push(counter.get("current").unwrap().as_i64().unwrap());
+                    let iteration = counter.get("iteration").unwrap().as_i64().unwrap();
+                    assert_eq!(usize::try_from(iteration), Ok(counted.len()));
+                }
+                Flow::Completed(token) => {
+                    assert_eq!(as_json(&token.data.into()), json!({"old": 1}), "unchanged");
+                    return counted;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn it_counts_up_or_down_until_the_bound_is_passed() {
+        let form = |min: i64, max: i64, direction: &str, step: i64| json!({"min_value": min, "max_value": max, "direction": direction, "step": step});
+        assert_eq!(counted(form(1, 3, "increment", 1)).await, [1, 2, 3]);
+        assert_eq!(counted(form(0, 10, "increment", 4)).await, [0, 4, 8]);
+        assert_eq!(counted(form(0, 10, "decrement", 4)).await, [10, 6, 2]);
+        assert_eq!(counted(form(5, 5, "increment", 1)).await, [5]);
+    }
+
+    #[tokio::test]
+    async fn after_cleanup_it_begins_again_and_its_bounds_are_checked() {
+        let (mut step, cx) = (Counter::default(), context());
+        let form =
+            fields(json!({"min_value": 1, "max_value": 2, "direction": "increment", "step": 1}));
+        let current = |flow| match flow {
+            Flow::Go(token) => token.data["counter"].get("current").cloned(),
+            other => panic!("{other:?}"),
+        };
+        for expected in [1i64, 2] {
+            let flow = step.run(&form, token(json!({})), &cx).await.unwrap();
+            assert_eq!(current(flow), Some(expected.into()));
+        }
+        step.cleanup(None, &cx).await;
+        let flow = step.run(&form, token(json!({})), &cx).await.unwrap();
+        assert_eq!(current(flow), Some(1i64.into()));
+        let check = Counter::form().unwrap().check.unwrap();
+        assert_eq!(
+            check(&map(json!({"min_value": 2, "max_value": 2})))[0].0,
+            "min_value"
+        );
+        assert!(check(&map(json!({"min_value": 1, "max_value": 2}))).is_empty());
+    }
+}

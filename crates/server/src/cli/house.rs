@@ -117,7 +117,8 @@ pub(super) fn house(
     )
     .context("cannot set up connections to other sites")?;
     let model_settings = config.model_settings()?;
-    let more: BTreeSet<String> = model_settings.own_keys().collect();
+    let of_steps = nodetool_orchestrator::SECRETS.map(str::to_owned);
+    let more: BTreeSet<String> = model_settings.own_keys().chain(of_steps).collect();
     let given = super::environment::with_own_keys(&config.secrets, &model_settings);
     let secrets = SecretsService::new(SecretsParts {
         more,
@@ -216,7 +217,7 @@ pub(super) fn house(
         workflows: workflows.clone(),
         jobs: jobs.clone(),
         secrets: secrets.clone(),
-        steps: Arc::new(node_services::steps()),
+        steps: Arc::new(node_services::steps(&registry)),
         changes: changes.clone(),
     });
     let chat = ChatService::new(ChatParts {

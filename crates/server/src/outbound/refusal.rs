@@ -89,6 +89,22 @@ pub(crate) enum OutboundError {
 }
 
 impl OutboundError {
+    /// A stable word for what kind of failure it is, as clients of workflows see it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            OutboundError::TimedOut { .. } => "TimeoutError",
+            OutboundError::Refused { .. } => "RefusedError",
+            OutboundError::Unresolved { .. } | OutboundError::Failed { .. } => "ConnectionError",
+            OutboundError::TooLarge { .. } => "TooLargeError",
+            OutboundError::Redirects { .. } => "RedirectError",
+            OutboundError::Url(_) | OutboundError::Scheme(_) => "InvalidURL",
+            OutboundError::Method(_)
+            | OutboundError::Header { .. }
+            | OutboundError::Timeout { .. } => "InvalidRequest",
+            OutboundError::AllowEntry(_) | OutboundError::Setup(_) => "ServerError",
+        }
+    }
+
     /// The failure of an exchange with a host. The innermost cause is told: the outer ones repeat the URL.
     pub(super) fn of(host: &str, error: &reqwest::Error) -> Self {
         let mut inner: &(dyn Error + 'static) = error;

@@ -475,3 +475,30 @@ async fn nodes_get_the_same_words() {
         "Requests to `[::1]` are refused: it is a loopback address; the server's allow list can permit it"
     );
 }
+
+#[tokio::test]
+async fn sent_once_a_redirect_is_the_answer_and_a_failure_has_a_kind() {
+    let server = Server::start(|_| redirect("/elsewhere")).await;
+    let client = client(&["127.0.0.1"]);
+    let answered = client.send_once(get(&server.url("/"))).await.unwrap();
+    assert_eq!(answered.status, 302);
+    assert!(
+        answered
+            .headers
+            .contains(&("location".into(), "/elsewhere".into()))
+    );
+    assert_eq!(server.seen().len(), 1);
+
+    // A port nobody listens on: it was free a moment ago.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = gone.local_addr().unwrap().port();
+    drop(gone);
+    let failure = client
+        .send_once(get(&format!("http://127.0.0.1:{port}/")))
+        .await;
+    assert_eq!(failure.unwrap_err().kind, "ConnectionError");
+    let failure = client.send_once(get("http://10.0.0.1/")).await;
+    assert_eq!(failure.unwrap_err().kind, "RefusedError");
+    let failure = client.send_once(get("no url")).await;
+    assert_eq!(failure.unwrap_err().kind, "InvalidURL");
+}

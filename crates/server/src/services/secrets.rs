@@ -140,7 +140,7 @@ pub(crate) struct SecretsParts {
     /// Whether everybody's nodes may use those, or only the owner's.
     pub(crate) shared: bool,
     pub(crate) accounts: Option<Arc<dyn AccountTokens>>,
-    /// Names of secrets beside the registered ones: keys of the operator's own providers.
+    /// Names of secrets beside the registered ones: keys of the operator's own providers, and what steps read.
     pub(crate) more: BTreeSet<String>,
 }
 

@@ -45,6 +45,7 @@ pub(crate) mod server;
 mod settings;
 mod shared;
 mod snapshots;
+mod steps;
 mod storage;
 mod streams;
 mod survival;
