@@ -203,6 +203,7 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
     let routes = routes
         .layer(middleware::from_fn_with_state(entrance, auth::pass))
         .layer(middleware::from_fn(openai::shape))
+        .layer(middleware::from_fn(orchestrator::shape))
         .layer(middleware::from_fn_with_state(door, cors::tell))
         .layer(middleware::map_response(hygiene::complete))
         .layer(middleware::from_fn(requests::track))

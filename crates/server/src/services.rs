@@ -14,7 +14,7 @@ mod files;
 mod folders;
 mod jobs;
 mod logins;
-mod loops;
+pub(crate) mod loops;
 mod machine;
 mod metrics;
 mod models;
@@ -82,7 +82,7 @@ pub(crate) use models::{Keys, Ledger, ModelParts, ModelService, ModelSettings, o
 pub(crate) use oauth::{
     OAuthError, OAuthProvider, OAuthService, OAuthSettings, SignInError, SignInReturn,
 };
-pub(crate) use outbox::{ListJobs, TimeText, time_text};
+pub(crate) use outbox::{ListJobs, TimeText, time_text, zulu_text};
 pub(crate) use packages::{BUILT_IN, PackageService};
 pub(crate) use predictions::{Calls, NewPrediction, PredictionError, PredictionService};
 pub(crate) use programs::MachinePrograms;

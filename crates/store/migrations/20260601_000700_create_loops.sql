@@ -37,6 +37,8 @@ CREATE TABLE nodetool_node_files (
 );
 
 CREATE UNIQUE INDEX nodetool_node_files_by_key ON nodetool_node_files (workflow_id, node_id, key);
+CREATE INDEX nodetool_node_files_by_node ON nodetool_node_files (node_id, key);
+CREATE UNIQUE INDEX nodetool_node_files_by_blob ON nodetool_node_files (blob);
 
 -- Tokens that wait between loops of a run that is taken up again.
 CREATE TABLE nodetool_loop_tokens (

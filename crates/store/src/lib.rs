@@ -61,7 +61,10 @@ pub use jobs::{
     DeadOwner, Expected, FinishJob, INTERRUPTED_ERROR, JobFilter, JobPayload, JobRow, JobStatus,
     NewJob, StatusChange, Suspension, UnfinishedJob, UnknownStatus, job_etag,
 };
-pub use loops::{LoopRow, MAX_PEOPLE, NewPerson, NodeDataRow, PersonRow};
+pub use loops::{
+    LoopRow, MAX_NODE_FILES, MAX_PEOPLE, NewPerson, NodeDataRow, NodeFileRow, PersonRow,
+    PutNodeFile,
+};
 pub use messages::MessageRow;
 pub use migrations::{MigrationState, MigrationStatus};
 pub use oauth_credentials::{MAX_OAUTH_ACCOUNTS, OauthCredentialRow, OauthTokens, SealedTokens};

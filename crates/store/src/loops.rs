@@ -2,6 +2,7 @@
 //!
 //! It must not know what the values mean; env, state and data are JSON text.
 
+mod files;
 mod node_data;
 mod people;
 
@@ -9,9 +10,10 @@ use rusqlite::{Connection, Row};
 
 use crate::error::During;
 use crate::ids::check_id;
-use crate::sql::{execute, first_row};
+use crate::sql::{each_row, execute, first_row, first_value};
 use crate::{Store, StoreError};
 
+pub use files::{MAX_NODE_FILES, NodeFileRow, PutNodeFile};
 pub use node_data::NodeDataRow;
 pub use people::{MAX_PEOPLE, NewPerson, PersonRow};
 
@@ -29,6 +31,10 @@ const SELECT: &str = concat!(
     columns!(),
     " FROM nodetool_loops WHERE workflow_id = $1"
 );
+
+const OF_OWNER: &str = "SELECT l.workflow_id, l.dialect, l.workflow_type, l.category, l.status, l.restart, l.env, \
+     l.runtime_state, l.runs_count, l.last_run, l.next_run, l.last_job_id FROM nodetool_workflows w \
+     JOIN nodetool_loops l ON l.workflow_id = w.id WHERE w.user_id = $1";
 
 const PUT: &str = concat!(
     "INSERT INTO nodetool_loops (",
@@ -142,14 +148,54 @@ impl Store {
         check_id("workflow_id", workflow_id)?;
         let id = workflow_id.to_owned();
         self.write(KIND, 64 << 10, move |db| {
-            let mut row = select(db, &id)?.unwrap_or_else(|| LoopRow::new(&id, dialect));
-            if change(&mut row) {
-                put(db, &row)?;
-            }
-            Ok(row)
+            self::change(db, &id, dialect, &change)
         })
         .await
     }
+
+    /// What the workflows of an owner have as loops; those that have nothing are left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn loops_of(&self, user_id: &str) -> Result<Vec<LoopRow>, StoreError> {
+        let user_id = user_id.to_owned();
+        self.read(move |db| {
+            let mut rows = Vec::new();
+            each_row(db, "list loops", OF_OWNER, &[&user_id], |row| {
+                rows.push(LoopRow::read(row)?);
+                Ok(true)
+            })?;
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// The name somebody signs in with; nothing for whom no name is stored.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn sign_in_name(&self, user_id: &str) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "SELECT username FROM nodetool_people WHERE id = $1";
+        let Ok(id) = user_id.parse::<i64>() else {
+            return Ok(None);
+        };
+        self.read(move |db| first_value(db, "read a name", SQL, &[&id]))
+            .await
+    }
+}
+
+/// Changes the row as it is, or a new one of this dialect, if `change` says so.
+pub(crate) fn change(
+    db: &Connection,
+    id: &str,
+    dialect: &str,
+    change: &impl Fn(&mut LoopRow) -> bool,
+) -> Result<LoopRow, StoreError> {
+    let mut row = select(db, id)?.unwrap_or_else(|| LoopRow::new(id, dialect));
+    if change(&mut row) {
+        put(db, &row)?;
+    }
+    Ok(row)
 }
 
 fn select(db: &Connection, id: &str) -> Result<Option<LoopRow>, StoreError> {

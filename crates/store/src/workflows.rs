@@ -3,6 +3,7 @@
 //! It must not know what a graph means, nor who may see a workflow; it only keeps one user's writes off
 //! another user's rows.
 
+mod loops;
 mod row;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::error::During;
 use crate::filter::Filter;
 use crate::page::{Gather, Key, List, Page};
 use crate::sql::{Values, each_row, execute, first_row, first_value};
-use crate::{Store, StoreError, loops};
+use crate::{Store, StoreError};
 
 const KIND: &str = "workflow";
 
@@ -109,6 +110,15 @@ const UPDATE_GRAPH: &str = concat!(
     columns!()
 );
 
+macro_rules! made_as_loop {
+    () => {
+        "EXISTS (SELECT 1 FROM nodetool_loops WHERE workflow_id = nodetool_workflows.id AND dialect = 'loop')"
+    };
+}
+
+const MADE_AS_LOOP: &str = made_as_loop!();
+const NOT_MADE_AS_LOOP: &str = concat!("NOT ", made_as_loop!());
+
 /// Only the schemas of the very save they were made of.
 const FILL: &str = "UPDATE nodetool_workflows SET input_schema = $3, output_schema = $4 \
      WHERE id = $1 AND updated_at = $2 AND input_schema IS NULL";
@@ -130,6 +140,8 @@ pub struct WorkflowFilter {
     pub run_mode: Option<String>,
     /// Only those that have a tool name.
     pub has_tool_name: bool,
+    /// Only those that were made as loops, or only the others.
+    pub loops: Option<bool>,
     /// Columns to read, out of [`WORKFLOW_COLUMNS`]; the others hold nothing of the row, so its etag means nothing.
     pub columns: Option<Vec<&'static str>>,
 }
@@ -142,6 +154,16 @@ impl WorkflowFilter {
         filter.equals("run_mode = ?", self.run_mode.as_deref());
         if self.has_tool_name {
             filter.add("tool_name IS NOT NULL", []);
+        }
+        if let Some(loops) = self.loops {
+            filter.add(
+                if loops {
+                    MADE_AS_LOOP
+                } else {
+                    NOT_MADE_AS_LOOP
+                },
+                [],
+            );
         }
         if let Some(Key { at, id }) = after {
             filter.add(
@@ -395,7 +417,7 @@ impl Store {
                 DELETE_VERSIONS,
                 &[&id],
             )?;
-            loops::delete(db, &id)
+            crate::loops::delete(db, &id)
         })
         .await
     }

@@ -98,6 +98,8 @@ pub(super) fn house(
     let (saves, inbox) = saves();
     let workflows =
         WorkflowService::new(store.clone(), registry.clone(), changes.clone()).telling(saves);
+    let steps = Arc::new(node_services::steps(&registry));
+    let workflows = workflows.with_steps(steps.clone());
     let production = config.environment == Environment::Production;
     let places = config.keys.places(config.config_dir.as_deref());
     let safe = Safe::new(store.clone(), places);
@@ -217,7 +219,7 @@ pub(super) fn house(
         workflows: workflows.clone(),
         jobs: jobs.clone(),
         secrets: secrets.clone(),
-        steps: Arc::new(node_services::steps(&registry)),
+        steps,
         changes: changes.clone(),
     });
     let chat = ChatService::new(ChatParts {

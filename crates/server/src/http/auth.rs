@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::orchestrator::ICONS;
 use super::origins::Origins;
 use super::rate::address_of;
 use super::site::Front;
@@ -103,7 +104,7 @@ impl Door {
             return Err(foreign_page());
         }
         // What shows numbers asks for a token of its own.
-        if OPEN.contains(&path) || path == METRICS || is_public_link(path) {
+        if OPEN.contains(&path) || path == METRICS || is_public_link(path) || is_icon(parts) {
             return Ok(None);
         }
         if !self.accounts.enforced() {
@@ -336,6 +337,11 @@ fn is_public_link(path: &str) -> bool {
             | ["approve", _, _]
             | ["api", "oauth", "hf" | "github", "callback"]
     )
+}
+
+/// Pictures of step types, which are the same for everybody.
+fn is_icon(parts: &Parts) -> bool {
+    matches!(parts.method, Method::GET | Method::HEAD) && parts.uri.path().starts_with(ICONS)
 }
 
 impl From<Refused> for ApiError {

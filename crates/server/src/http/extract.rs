@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
@@ -58,7 +58,7 @@ impl FromRequestParts<AppState> for Path {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         match axum::extract::Path::<String>::from_request_parts(parts, app).await {
-            Ok(path) => Ok(Path(path.0)),
+            Ok(path) => Ok(Path(spelled(parts, app, path.0).await?)),
             Err(_) => Err(ApiError::invalid(vec![FieldError::at(
                 "string_unicode",
                 &["path"],
@@ -66,6 +66,18 @@ impl FromRequestParts<AppState> for Path {
             )])),
         }
     }
+}
+
+/// The first variable part of a path as it is stored: ids of workflows may be written with hyphens or without.
+async fn spelled(parts: &Parts, app: &AppState, first: String) -> Result<String, ApiError> {
+    let of_workflow = |path: &MatchedPath| {
+        let path = path.as_str();
+        path.starts_with("/api/workflows/{") || path.starts_with("/workflows/{")
+    };
+    if first.len() != 36 || !parts.extensions.get().is_some_and(of_workflow) {
+        return Ok(first);
+    }
+    Ok(app.workflows.spelling(first).await?)
 }
 
 /// The two variable parts of a route's path.
@@ -76,7 +88,9 @@ impl FromRequestParts<AppState> for PathPair {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         match axum::extract::Path::<(String, String)>::from_request_parts(parts, app).await {
-            Ok(axum::extract::Path((first, second))) => Ok(PathPair(first, second)),
+            Ok(axum::extract::Path((first, second))) => {
+                Ok(PathPair(spelled(parts, app, first).await?, second))
+            }
             Err(_) => Err(ApiError::invalid(vec![FieldError::at(
                 "string_unicode",
                 &["path"],

@@ -27,6 +27,10 @@ const TAGS: &[(&str, &str)] = &[
     ("jobs", "What ran and what runs"),
     ("triggers", "Workflows that wait for events"),
     ("approvals", "Runs that wait for a person"),
+    (
+        "orchestrator",
+        "Workflows as loops, edited node by node; errors are `{error, code, details, …}`",
+    ),
     ("nodes", "The catalogue of node types"),
     ("packages", "Packages of node types and examples"),
     ("assets", "Files of the user, in folders"),

@@ -18,7 +18,7 @@ use super::{ApiError, pages};
 use crate::services::{Site, SiteFile};
 
 /// First parts of paths that belong to the server: nothing below them is ever a file of the UI or an extension.
-pub(crate) const RESERVED: [&str; 21] = [
+pub(crate) const RESERVED: [&str; 23] = [
     "admin",
     "api",
     "api-demo.html",
@@ -30,6 +30,8 @@ pub(crate) const RESERVED: [&str; 21] = [
     "health",
     "hf",
     "mcp",
+    "media",
+    "node-icons",
     "openapi.json",
     "ping",
     "predict",

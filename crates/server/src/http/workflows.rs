@@ -175,6 +175,7 @@ async fn create_workflow(
         ("limit" = Option<i64>, Query, description = "1 to 1000; 100 when absent"),
         ("columns" = Option<String>, Query, description = "Comma-separated fields the rows are cut down to"),
         ("run_mode" = Option<String>, Query, description = "Only workflows of this run mode"),
+        ("dialect" = Option<String>, Query, description = "Only `loop` or only `dataflow` workflows"),
     ),
     responses((status = 200, body = WorkflowPage), (status = 400, body = Refusal), (status = 422, body = Refusal)))]
 async fn list_workflows(
@@ -188,6 +189,16 @@ async fn list_workflows(
             .text("run_mode")
             .filter(|s| !s.is_empty())
             .map(Into::into),
+        loops: match query.text("dialect") {
+            None | Some("") => None,
+            Some("loop") => Some(true),
+            Some("dataflow") => Some(false),
+            Some(_) => {
+                let msg = "Input should be 'loop' or 'dataflow'";
+                let error = FieldError::at("enum", &["query", "dialect"], msg);
+                return Err(ApiError::invalid(vec![error]));
+            }
+        },
         ..WorkflowFilter::default()
     };
     list(&app, filter, &query).await

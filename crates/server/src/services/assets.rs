@@ -229,6 +229,11 @@ impl AssetService {
         (!key.is_empty()).then(|| format!("{public}/{key}"))
     }
 
+    /// Where contents are kept, for those who keep rows of their own.
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.0.files
+    }
+
     /// Most bytes one file may have.
     pub(crate) fn upload_limit(&self) -> u64 {
         self.0.upload_limit

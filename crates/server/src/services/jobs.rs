@@ -300,6 +300,11 @@ impl JobService {
     }
 
     /// The messages of all jobs.
+    /// The client that nodes of all runs share.
+    pub(crate) fn http(&self) -> Arc<dyn nodetool_sdk::services::Http> {
+        self.0.services.http.clone()
+    }
+
     pub(crate) fn feeds(&self) -> &Feeds {
         &self.0.feeds
     }

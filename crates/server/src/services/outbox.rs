@@ -20,6 +20,12 @@ pub(crate) fn time_text(micros: i64) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
+/// The same with a `Z`, as clients of the Orchestrator read it.
+pub(crate) fn zulu_text(micros: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp_micros(micros).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
 /// Which jobs a list holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ListJobs {

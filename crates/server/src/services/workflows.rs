@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use nodetool_engine::{Plan, PlanError};
 use nodetool_protocol::{Graph, Map, Value};
 use nodetool_sdk::Registry;
+use nodetool_sdk::steps::Steps;
 use nodetool_store::{
     ChangedGraph, FilledSchemas, IfMatch, Page, Saved, Store, StoreError, WorkflowFilter,
     WorkflowRow, new_id, now_micros,
 };
 
+use super::loops::secret_fields;
 use super::{Caller, Changes, Example, Happened, Saves, interface_schemas};
 
 mod administration;
+mod loops;
 mod renaming;
 
 /// Plans kept ready; a workflow that is not among them is planned again.
@@ -119,11 +122,13 @@ pub(crate) struct WorkflowService {
     plans: Arc<Mutex<Plans>>,
     changes: Changes,
     saves: Option<Saves>,
+    /// Whose forms have secrets.
+    steps: Arc<Steps>,
 }
 
-/// A workflow as those see it who may run it without it being theirs: its webhooks keep their secrets.
-fn for_others(mut row: WorkflowRow) -> WorkflowRow {
-    if !row.graph.contains("WebhookTrigger") {
+/// A workflow as those see it who may run it without it being theirs: its webhooks and forms keep their secrets.
+fn for_others(steps: &Steps, mut row: WorkflowRow) -> WorkflowRow {
+    if !row.graph.contains("WebhookTrigger") && !row.graph.contains(Steps::PREFIX) {
         return row;
     }
     let Ok(mut graph) = serde_json::from_str::<serde_json::Value>(&row.graph) else {
@@ -132,10 +137,16 @@ fn for_others(mut row: WorkflowRow) -> WorkflowRow {
     let nodes = graph["nodes"].as_array_mut().into_iter().flatten();
     for node in nodes {
         let kind = node["type"].as_str().unwrap_or_default();
-        if kind.ends_with("WebhookTrigger")
-            && let Some(data) = node["data"].as_object_mut()
-        {
-            data.remove("secret");
+        let mut secrets: Vec<&str> = Vec::new();
+        if kind.ends_with("WebhookTrigger") {
+            secrets.push("secret");
+        } else if kind.starts_with(Steps::PREFIX) {
+            secrets.extend(secret_fields(steps.get(kind).as_deref()));
+        }
+        if let Some(data) = node["data"].as_object_mut() {
+            for name in secrets {
+                data.remove(name);
+            }
         }
     }
     row.graph = graph.to_string().into();
@@ -150,7 +161,13 @@ impl WorkflowService {
             changes,
             plans: Arc::default(),
             saves: None,
+            steps: Arc::default(),
         }
+    }
+
+    /// Keeps the secrets in the forms of these step types from others.
+    pub(crate) fn with_steps(self, steps: Arc<Steps>) -> Self {
+        WorkflowService { steps, ..self }
     }
 
     /// Tells of every workflow that is saved or deleted.
@@ -267,9 +284,13 @@ impl WorkflowService {
         caller: &Caller,
         id: &str,
     ) -> Result<WorkflowRow, WorkflowError> {
-        match self.store.get_workflow(id).await? {
+        let id = self.spelling(id.to_owned()).await?;
+        match self.store.get_workflow(&id).await? {
             Some(row) if row.user_id == caller.user_id => self.with_schemas(row).await,
-            Some(row) if row.access == "public" => self.with_schemas(row).await.map(for_others),
+            Some(row) if row.access == "public" => self
+                .with_schemas(row)
+                .await
+                .map(|row| for_others(&self.steps, row)),
             _ => Err(WorkflowError::NotFound),
         }
     }
@@ -277,7 +298,10 @@ impl WorkflowService {
     /// A public workflow, whoever asks.
     pub(crate) async fn get_public(&self, id: &str) -> Result<WorkflowRow, WorkflowError> {
         match self.store.get_workflow(id).await? {
-            Some(row) if row.access == "public" => self.with_schemas(row).await.map(for_others),
+            Some(row) if row.access == "public" => self
+                .with_schemas(row)
+                .await
+                .map(|row| for_others(&self.steps, row)),
             _ => Err(WorkflowError::NotFound),
         }
     }
@@ -325,7 +349,8 @@ impl WorkflowService {
         if whole {
             self.fill_schemas(&mut page.rows).await?;
             if of_others {
-                page.rows = page.rows.into_iter().map(for_others).collect();
+                let rows = page.rows.into_iter();
+                page.rows = rows.map(|row| for_others(&self.steps, row)).collect();
             }
         } else {
             page.rows.iter().try_for_each(check_small)?;

@@ -35,6 +35,7 @@ mod oauth;
 mod observed;
 pub(crate) mod ollama;
 mod openai;
+mod orchestrator;
 mod packages;
 mod people;
 mod routes;

@@ -4,6 +4,7 @@
 mod api_keys;
 mod assets;
 mod collections;
+mod edits;
 mod jobs;
 mod messages;
 mod oauth_credentials;
@@ -61,6 +62,12 @@ contract! {
         vectors_read_back_bit_by_bit,
         texts_are_visited_in_order,
         deleting_a_collection_deletes_its_documents,
+    ;
+    edits:
+        a_workflow_and_its_loop_are_saved_both_or_neither,
+        a_list_holds_loops_only_or_the_others_only,
+        a_key_names_one_file_of_a_node,
+        a_node_that_is_gone_leaves_no_values_and_files,
     ;
     workflows:
         a_workflow_reads_back_column_by_column,

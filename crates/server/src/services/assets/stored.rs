@@ -79,6 +79,10 @@ impl AssetService {
             let caller = reach.caller().ok_or(AssetError::NoContents)?;
             return Ok(Place::Temporary(key.of_owner(&caller.user_id)?));
         }
+        // Files of nodes are served by their own routes, to their owners.
+        if key.as_str().starts_with(crate::services::loops::CONTENTS) {
+            return Err(AssetError::NoContents);
+        }
         let loose = || Ok(Place::Loose(key.clone()));
         let Some((id, thumbnail)) = asset_of(key.as_str()) else {
             return match reach {

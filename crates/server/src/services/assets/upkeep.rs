@@ -6,6 +6,7 @@ use nodetool_store::BlobKey;
 
 use super::stored::{TEMPORARY, asset_of};
 use super::{AssetError, AssetService};
+use crate::services::loops::CONTENTS;
 
 /// How often temporary files are looked through.
 const EVERY: Duration = Duration::from_secs(600);
@@ -38,11 +39,11 @@ impl AssetService {
             return Ok(0);
         }
         let keys = inner.files.written_before(inner.opened).await?;
+        let mut swept = self.sweep_node_files(&keys).await?;
         let keys: Vec<(&str, &BlobKey)> = keys
             .iter()
             .filter_map(|key| Some((asset_of(key.as_str())?.0, key)))
             .collect();
-        let mut swept = 0;
         for some in keys.chunks(AT_A_TIME) {
             let ids = some.iter().map(|(id, _)| (*id).to_owned()).collect();
             let missing = inner.store.missing_assets(ids).await?;
@@ -51,6 +52,21 @@ impl AssetService {
                 .filter(|(id, _)| missing.iter().any(|m| m == id))
             {
                 swept += usize::from(inner.files.delete(key).await?);
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Deletes contents of files of nodes that have no row.
+    async fn sweep_node_files(&self, keys: &[BlobKey]) -> Result<usize, AssetError> {
+        let inner = &self.0;
+        let of_nodes = keys.iter().map(BlobKey::as_str);
+        let of_nodes: Vec<&str> = of_nodes.filter(|key| key.starts_with(CONTENTS)).collect();
+        let mut swept = 0;
+        for some in of_nodes.chunks(AT_A_TIME) {
+            let some = some.iter().map(|key| (*key).to_owned()).collect();
+            for key in inner.store.missing_node_files(some).await? {
+                swept += usize::from(inner.files.delete(&BlobKey::parse(&key)?).await?);
             }
         }
         Ok(swept)
@@ -82,7 +98,11 @@ mod tests {
         };
         let row = assets.create(&caller, create, Some(upload)).await.unwrap();
         let files = Blobs::open(&folder.path().join("files")).unwrap();
-        for key in [format!("{}.png", new_id()), "loose.txt".into()] {
+        for key in [
+            format!("{}.png", new_id()),
+            format!("{CONTENTS}{}", new_id()),
+            "loose.txt".into(),
+        ] {
             files
                 .put(&BlobKey::parse(&key).unwrap(), b"x")
                 .await
@@ -90,7 +110,7 @@ mod tests {
         }
         assert_eq!(assets.sweep().await.unwrap(), 0, "too young");
         let later = open().unwrap();
-        assert_eq!(later.sweep().await.unwrap(), 1);
+        assert_eq!(later.sweep().await.unwrap(), 2);
         let (_, blob) = later.open_asset(&caller, &row.id).await.unwrap();
         let kept = blob.read_all().collect(10).await.unwrap();
         assert_eq!(kept, Bytes::from_static(b"kept"));

@@ -86,6 +86,8 @@ impl Things {
     async fn of(user: &As<'_>) -> Things {
         let workflow = json!({ "name": "Mine", "access": "private", "graph": greeting() });
         let workflow = user.make("/api/workflows", &workflow).await["id"].clone();
+        let other = json!({ "name": "Mine, too", "access": "private", "graph": greeting() });
+        let other = user.make("/api/workflows", &other).await["id"].clone();
         let id = workflow.as_str().unwrap();
         user.make(&format!("/api/workflows/{id}/versions"), &json!({}))
             .await;
@@ -103,6 +105,8 @@ impl Things {
         let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
         Things(BTreeMap::from([
             ("workflow", text(&workflow)),
+            // The Orchestrator's, which has a route of its own to delete it.
+            ("loop", text(&other)),
             ("job", text(&jobs["jobs"][0]["id"])),
             ("thread", text(&thread)),
             ("message", text(&message)),
@@ -133,6 +137,7 @@ impl Things {
             ("keys", "id") => mine("key"),
             ("assets", "id" | "asset_id") => mine("asset"),
             ("models", "id") => "none",
+            ("workflow", "workflow_id") => mine("loop"),
             (_, "workflow_id") | ("workflows" | "public", "id") => mine("workflow"),
             (_, "job_id") => mine("job"),
             (_, "thread_id") => mine("thread"),
@@ -148,8 +153,9 @@ impl Things {
             (
                 _,
                 "name" | "path" | "file_path" | "filename" | "asset_name" | "example_name"
-                | "node_id" | "owner" | "project" | "prediction_id" | "workspace_id" | "model_id"
-                | "skill_name" | "model_type" | "provider",
+                | "node_id" | "connection_id" | "file_id" | "identifier" | "owner" | "project"
+                | "prediction_id" | "workspace_id" | "model_id" | "skill_name" | "model_type"
+                | "provider",
             ) => "none",
             _ => panic!("{path}: the test does not know what to put for {name}"),
         }
