@@ -43,6 +43,7 @@ fn step(
         config: Map::new(),
     });
     let services = NodeServices {
+        search_path: std::ffi::OsString::new(),
         program: env!("CARGO_BIN_EXE_nodetool").into(),
         assets: std::env::temp_dir(),
         allow_hosts: vec!["127.0.0.1".into()],
