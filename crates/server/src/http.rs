@@ -175,6 +175,9 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
             .route("/openapi.json", axum::routing::get(answer));
     }
     routes = routes.merge(app.sockets.routes(&families));
+    if families.orchestrator {
+        routes = routes.merge(app.sockets.loop_routes(app.loops.clone()));
+    }
     if let Some(terminals) = app.terminals.as_ref().filter(|_| families.terminal_ws) {
         routes = routes.merge(app.sockets.terminal_routes(terminals.clone()));
     }

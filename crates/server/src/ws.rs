@@ -29,6 +29,7 @@ mod command;
 mod connection;
 mod downloads;
 mod jobs;
+mod loops;
 mod outgoing;
 mod reconnect;
 mod rpc;

@@ -49,6 +49,13 @@ CREATE TABLE nodetool_loop_tokens (
     PRIMARY KEY (workflow_id, queue, number)
 );
 
+-- How the newest run stands; kept for an hour after its end.
+CREATE TABLE nodetool_loop_states (
+    workflow_id TEXT PRIMARY KEY NOT NULL,
+    updated_at BIGINT NOT NULL,
+    state TEXT NOT NULL
+);
+
 -- What steps could not work on, newest kept.
 CREATE TABLE nodetool_dead_letters (
     id TEXT PRIMARY KEY NOT NULL,
@@ -69,6 +76,8 @@ CREATE TABLE nodetool_webhook_secrets (
     created_at BIGINT NOT NULL,
     PRIMARY KEY (user_id, webhook_id)
 );
+
+CREATE INDEX nodetool_webhook_secrets_by_webhook ON nodetool_webhook_secrets (webhook_id, created_at, user_id);
 
 -- People who sign in with a name and a password, and the tokens they renew their access with.
 CREATE TABLE nodetool_people (

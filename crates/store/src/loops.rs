@@ -2,9 +2,13 @@
 //!
 //! It must not know what the values mean; env, state and data are JSON text.
 
+mod dead_letters;
 mod files;
 mod node_data;
 mod people;
+mod states;
+mod tokens;
+mod webhook_secrets;
 
 use rusqlite::{Connection, Row};
 
@@ -13,9 +17,13 @@ use crate::ids::check_id;
 use crate::sql::{each_row, execute, first_row, first_value};
 use crate::{Store, StoreError};
 
+pub use dead_letters::{DEAD_LETTERS_KEPT, DeadLetterRow};
 pub use files::{MAX_NODE_FILES, NodeFileRow, PutNodeFile};
 pub use node_data::NodeDataRow;
 pub use people::{MAX_PEOPLE, NewPerson, PersonRow};
+pub use states::LoopStateRow;
+pub use tokens::LoopTokenRow;
+pub use webhook_secrets::WebhookSecretRow;
 
 const KIND: &str = "loop";
 
@@ -35,6 +43,10 @@ const SELECT: &str = concat!(
 const OF_OWNER: &str = "SELECT l.workflow_id, l.dialect, l.workflow_type, l.category, l.status, l.restart, l.env, \
      l.runtime_state, l.runs_count, l.last_run, l.next_run, l.last_job_id FROM nodetool_workflows w \
      JOIN nodetool_loops l ON l.workflow_id = w.id WHERE w.user_id = $1";
+/// A production workflow is active only while its loops run.
+const SELECT_RUNNING: &str = "SELECT l.workflow_id, w.user_id, l.restart, l.last_job_id FROM nodetool_loops l \
+     JOIN nodetool_workflows w ON w.id = l.workflow_id \
+     WHERE l.status = 'active' AND l.workflow_type = 'production' ORDER BY l.workflow_id";
 
 const PUT: &str = concat!(
     "INSERT INTO nodetool_loops (",
@@ -46,12 +58,13 @@ const PUT: &str = concat!(
      next_run = excluded.next_run, last_job_id = excluded.last_job_id"
 );
 
-const DELETE: [&str; 5] = [
+const DELETE: [&str; 6] = [
     "DELETE FROM nodetool_loops WHERE workflow_id = $1",
     "DELETE FROM nodetool_node_data WHERE workflow_id = $1",
     "DELETE FROM nodetool_node_files WHERE workflow_id = $1",
     "DELETE FROM nodetool_loop_tokens WHERE workflow_id = $1",
     "DELETE FROM nodetool_dead_letters WHERE workflow_id = $1",
+    "DELETE FROM nodetool_loop_states WHERE workflow_id = $1",
 ];
 
 /// A workflow as a loop, column by column.
@@ -80,6 +93,19 @@ pub struct LoopRow {
     /// Microseconds UTC.
     pub next_run: Option<i64>,
     /// Its newest job.
+    pub last_job_id: Option<String>,
+}
+
+/// A workflow whose loops were running when somebody last said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningLoop {
+    /// The workflow.
+    pub workflow_id: String,
+    /// Whose it is.
+    pub user_id: String,
+    /// `never` or `on-boot`.
+    pub restart: String,
+    /// The job of the run.
     pub last_job_id: Option<String>,
 }
 
@@ -132,6 +158,30 @@ impl Store {
     pub async fn get_loop(&self, workflow_id: &str) -> Result<Option<LoopRow>, StoreError> {
         let id = workflow_id.to_owned();
         self.read(move |db| select(db, &id)).await
+    }
+
+    /// The production workflows whose loops run, or ran when the process was lost.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn running_loops(&self) -> Result<Vec<RunningLoop>, StoreError> {
+        self.read(|db| {
+            let mut running = Vec::new();
+            each_row(db, "list running loops", SELECT_RUNNING, &[], |row| {
+                let read = || {
+                    Ok(RunningLoop {
+                        workflow_id: row.get(0)?,
+                        user_id: row.get(1)?,
+                        restart: row.get(2)?,
+                        last_job_id: row.get(3)?,
+                    })
+                };
+                running.push(read().during("read a running loop")?);
+                Ok(true)
+            })?;
+            Ok(running)
+        })
+        .await
     }
 
     /// Changes what a workflow has as a loop, in one transaction: `change` gets the row as it is, or a new one of this

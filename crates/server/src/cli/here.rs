@@ -92,6 +92,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
     let House {
         router,
         jobs,
+        loops: _,
         chat,
         triggers,
         sockets,

@@ -59,6 +59,7 @@ pub(super) fn front(config: &Config, extensions: &[Extension]) -> anyhow::Result
 pub(super) struct House {
     pub(super) router: Surface,
     pub(super) jobs: JobService,
+    pub(super) loops: LoopService,
     pub(super) chat: ChatService,
     pub(super) triggers: TriggerService,
     pub(super) sockets: Sockets,
@@ -220,7 +221,6 @@ pub(super) fn house(
         jobs: jobs.clone(),
         secrets: secrets.clone(),
         steps,
-        changes: changes.clone(),
     });
     let chat = ChatService::new(ChatParts {
         threads: threads.clone(),
@@ -326,7 +326,7 @@ pub(super) fn house(
         api_url: config.api_url.clone(),
         workflows,
         jobs: jobs.clone(),
-        loops,
+        loops: loops.clone(),
         triggers: triggers.clone(),
         sockets: sockets.clone(),
         assets: assets.clone(),
@@ -335,6 +335,7 @@ pub(super) fn house(
     Ok(House {
         router: http::surface(Arc::new(app), extent),
         jobs,
+        loops,
         chat,
         triggers,
         sockets,

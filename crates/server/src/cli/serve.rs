@@ -137,6 +137,7 @@ async fn serve(
     let House {
         router,
         jobs,
+        loops,
         chat,
         triggers,
         sockets,
@@ -156,6 +157,14 @@ async fn serve(
         tracing::warn!(
             jobs = left,
             "jobs of an earlier process were still at work; {what}"
+        );
+    }
+    let (left, begun) = loops.recover().await?;
+    if left > 0 {
+        tracing::warn!(
+            workflows = left,
+            begun,
+            "workflows of an earlier process were still running; they are marked failed, and those that restart on boot begin again"
         );
     }
     if config.environment == Environment::Production && config.admin_token.is_none() {
@@ -243,6 +252,7 @@ async fn serve(
     chat.shut_down(grace.saturating_sub(waited)).await;
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
+    loops.shut_down().await;
     ledger.closed().await;
     housework.shutdown().await;
     assets.close().await;

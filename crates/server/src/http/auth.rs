@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::orchestrator::ICONS;
+use super::orchestrator::{ICONS, is_signed_call};
 use super::origins::Origins;
 use super::rate::address_of;
 use super::site::Front;
@@ -136,7 +136,7 @@ impl Door {
         {
             return Ok(None);
         }
-        if shown(headers).is_none() && front.is_extension_for_all(path) {
+        if shown(headers).is_none() && (front.is_extension_for_all(path) || is_signed_call(parts)) {
             return Ok(None);
         }
         let caller = self.holder(parts).await?;

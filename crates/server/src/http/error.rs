@@ -320,7 +320,9 @@ impl From<RunError> for ApiError {
         match e {
             RunError::Workflow(e) => e.into(),
             RunError::Store(e) => e.into(),
-            RunError::Taken(_) => ApiError::new(StatusCode::CONFLICT, e.to_string()),
+            RunError::Taken(_) | RunError::Running(_) => {
+                ApiError::new(StatusCode::CONFLICT, e.to_string())
+            }
             RunError::TooMany(e) => ApiError::too_many(e.to_string()),
             RunError::ShuttingDown => ApiError::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -316,6 +316,18 @@ impl Query {
             .map(|(_, v)| v.as_str())
     }
 
+    /// All parameters: lists of values by name.
+    pub(crate) fn lists(&self) -> Map {
+        let mut lists = indexmap::IndexMap::<&str, Vec<Value>>::new();
+        for (key, value) in &self.0 {
+            lists.entry(key).or_default().push(value.as_str().into());
+        }
+        let lists = lists.into_iter();
+        lists
+            .map(|(key, values)| (key.into(), values.into()))
+            .collect()
+    }
+
     /// The one of two names of a parameter that the client used; the first when both or neither.
     pub(crate) fn spelling(&self, name: &'static str, other: &'static str) -> &'static str {
         if self.text(name).is_none() && self.text(other).is_some() {

@@ -5,12 +5,15 @@ mod asked;
 mod connections;
 mod discovery;
 mod error;
+mod execution;
 mod files;
 mod icons;
 mod nodes;
 mod people;
 mod shape;
+mod tasks;
 mod upload;
+mod webhooks;
 mod workflows;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -19,6 +22,7 @@ use super::AppState;
 
 pub(crate) use error::{Envelope, ErrorCode};
 pub(super) use shape::shape;
+pub(super) use webhooks::is_signed_call;
 
 /// Where the pictures of step types are, for everybody.
 pub(super) const ICONS: &str = "/node-icons/";
@@ -31,5 +35,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .merge(connections::router())
         .merge(files::router())
         .merge(discovery::router())
+        .merge(execution::router())
+        .merge(webhooks::router())
+        .merge(tasks::router())
         .merge(people::router())
 }

@@ -105,6 +105,8 @@ pub(crate) struct Feed {
     caught_up: Notify,
     /// Told when numbers run short; see [`Feed::allow`].
     short: Notify,
+    /// How many listen.
+    listeners: AtomicUsize,
 }
 
 /// Numbers that are asked for before those at hand run out.
@@ -186,6 +188,7 @@ impl Feed {
             slow: AtomicBool::new(false),
             caught_up: Notify::new(),
             short: Notify::new(),
+            listeners: AtomicUsize::new(0),
         }
     }
 
@@ -230,6 +233,11 @@ impl Feed {
     /// The number the next message gets.
     pub(crate) fn next_number(&self) -> u64 {
         self.ring().next
+    }
+
+    /// Whether anybody listens right now.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.listeners.load(Ordering::Relaxed) > 0
     }
 
     /// Whether nothing will come any more.
@@ -307,6 +315,7 @@ impl Feed {
         }
         ring.listeners[key] = Some(place);
         drop(ring);
+        self.listeners.fetch_add(1, Ordering::Relaxed);
         Watch {
             feed: self.clone(),
             key,
@@ -574,6 +583,7 @@ impl Drop for Watch {
         if let Some(place) = ring.listeners.get_mut(self.key) {
             *place = None;
         }
+        self.feed.listeners.fetch_sub(1, Ordering::Relaxed);
         ring.evict(&self.feed.kept);
         if !self.feed.judge(&ring) {
             self.feed.caught_up.notify_waiters();

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::feeds::{Feed, Feeds, LogLine, Subject, Watch};
+use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
     AssetService, Caller, Changes, CollectionService, Happened, ListJobs, ModelService,
     SecretsService, ThreadService, ToolService, WeakTools, WorkflowError, WorkflowService,
@@ -45,12 +45,15 @@ mod quiet;
 mod recovery;
 mod running;
 mod start;
+mod work;
 
 pub(crate) use approval::{Approval, LINK_SECONDS, LINK_SECONDS_MOST, LinkError, Question};
 pub(crate) use queue::{Full, Limits};
 pub(crate) use recovery::{Recovery, ResumeError, RetryError};
-use running::execute;
+use running::{carry_out, execute};
 pub(crate) use start::StartRun;
+use work::WorkKind;
+pub(crate) use work::{Loops, Lowered, SERVER_RESTARTED, Work, WorkCx, WorkEnd, outcome_of};
 
 /// The note of a job that may run beside other runs of its workflow, for whoever takes it up.
 const CONCURRENT: &str = r#"{"concurrent":true}"#;
@@ -68,6 +71,8 @@ pub(crate) enum RunError {
     Taken(String),
     #[error(transparent)]
     TooMany(#[from] Full),
+    #[error("The loops of this workflow run already, as job {0}")]
+    Running(Arc<str>),
     #[error("the server is shutting down")]
     ShuttingDown,
 }
@@ -166,6 +171,8 @@ struct Inner {
     nests: Nests,
     /// What agents of runs may use; the service of tools runs workflows itself, so that neither keeps the other alive.
     tools: OnceLock<WeakTools>,
+    /// Who runs workflows that are loops.
+    loops: OnceLock<Arc<dyn Loops>>,
 }
 
 /// The grip on a job that has not ended.
@@ -182,6 +189,8 @@ struct Live {
     pausing: AtomicBool,
     /// Held by a run that takes no turn, where those are limited.
     _seat: Option<Seat>,
+    /// What it does, when that is no graph.
+    work: Option<WorkKind>,
 }
 
 impl Live {
@@ -230,6 +239,7 @@ impl JobService {
                 running: Mutex::default(),
                 nests: Nests::default(),
                 tools: OnceLock::new(),
+                loops: OnceLock::new(),
             }
         }))
     }
@@ -240,10 +250,30 @@ impl JobService {
         let _ = self.0.tools.set(tools.downgrade());
     }
 
+    /// Gives runs of workflows that are loops to those who run them.
+    pub(crate) fn offer_loops(&self, loops: Arc<dyn Loops>) {
+        // Offered once, when the house is put together.
+        let _ = self.0.loops.set(loops);
+    }
+
+    /// The run as its workflow is run.
+    async fn lower(&self, start: StartRun) -> Result<Lowered, RunError> {
+        match self.0.loops.get() {
+            Some(loops) if start.workflow.loops && start.work.is_none() => loops.lower(start).await,
+            _ => Ok(Lowered::Begin(Box::new(start))),
+        }
+    }
+
     /// Runs to the end and stores the job. Nobody hears of it before; a caller that goes away leaves the run at work.
-    pub(crate) async fn run(&self, start: StartRun) -> Result<RunOutcome, RunError> {
+    pub(crate) async fn run(&self, mut start: StartRun) -> Result<RunOutcome, RunError> {
         if self.0.tasks.is_closed() {
             return Err(RunError::ShuttingDown);
+        }
+        if start.workflow.loops {
+            start = match self.lower(start).await? {
+                Lowered::Begin(start) => *start,
+                Lowered::Running(job_id) => return Err(RunError::Running(job_id)),
+            };
         }
         let inner = self.0.clone();
         let work = async move { inner.run_quietly(start).await };
@@ -258,7 +288,17 @@ impl JobService {
     }
 
     /// Stores the job, starts it or gets it in line; it goes on by itself.
-    pub(crate) async fn start(&self, start: StartRun) -> Result<Arc<Feed>, RunError> {
+    pub(crate) async fn start(&self, mut start: StartRun) -> Result<Arc<Feed>, RunError> {
+        if start.workflow.loops {
+            let user = start.caller.user_id.clone();
+            start = match self.lower(start).await? {
+                Lowered::Begin(start) => *start,
+                Lowered::Running(job_id) => {
+                    let feed = self.0.feeds.get(&user, &job_id);
+                    return feed.ok_or(RunError::Running(job_id));
+                }
+            };
+        }
         let inner = self.0.clone();
         let (live, _) = self.detached(inner.begin(start, None)).await?;
         live.feed.clone().ok_or(RunError::ShuttingDown)
@@ -267,9 +307,21 @@ impl JobService {
     /// Stores the job and starts it for somebody who follows every message and without whom it ends.
     pub(crate) async fn follow(
         &self,
-        start: StartRun,
+        mut start: StartRun,
         wake: Arc<Notify>,
     ) -> Result<Followed, RunError> {
+        if start.workflow.loops {
+            let user = start.caller.user_id.clone();
+            start = match self.lower(start).await? {
+                Lowered::Begin(start) => *start,
+                Lowered::Running(job_id) => {
+                    let feed = self.0.feeds.get(&user, &job_id);
+                    let feed = feed.ok_or(RunError::Running(job_id))?;
+                    let watch = feed.watch(Begin::Lossless, wake);
+                    return Ok(Followed { watch, live: None });
+                }
+            };
+        }
         let inner = self.0.clone();
         self.detached(async move {
             let (live, watch) = inner.begin(start, Some(wake)).await?;
@@ -322,6 +374,7 @@ impl JobService {
             .values()
             .filter(|live| *live.subject.user_id == *caller.user_id)
             .filter(|live| !live.feed.as_ref().is_some_and(|f| f.is_over()))
+            .filter(|live| live.work.is_none_or(WorkKind::is_listed))
             .map(|live| ActiveJob {
                 job_id: live.subject.job_id.clone(),
                 workflow_id: live.subject.workflow_id.clone(),
@@ -501,7 +554,10 @@ impl JobService {
     pub(crate) async fn pause(&self, caller: &Caller, job_id: &str) -> Result<bool, StoreError> {
         self.between(caller, job_id).await?;
         let live = self.live(caller, job_id);
-        let Some(live) = live else { return Ok(false) };
+        // Other work than graphs goes on or ends.
+        let Some(live) = live.filter(|live| live.work.is_none()) else {
+            return Ok(false);
+        };
         let Some(orders) = &live.commands else {
             return Ok(false);
         };
@@ -529,7 +585,8 @@ impl JobService {
         // Those that stand still or wait in line have nothing to finish.
         self.0.release(|live| {
             let status = live.feed.as_ref().and_then(|f| f.status());
-            matches!(status, Some(JobStatus::Paused | JobStatus::Queued))
+            live.work.is_some_and(WorkKind::is_endless)
+                || matches!(status, Some(JobStatus::Paused | JobStatus::Queued))
         });
         if tokio::time::timeout(grace, self.0.tasks.wait())
             .await

@@ -189,6 +189,24 @@ impl SecretsService {
         self.0.safe.vault().await
     }
 
+    /// Encrypts a text of a user's that is kept with something else than their secrets.
+    pub(crate) async fn seal_text(
+        &self,
+        user_id: &str,
+        text: Sensitive,
+    ) -> Result<String, SecretsError> {
+        self.0.safe.seal(user_id, text).await
+    }
+
+    /// Decrypts what [`seal_text`](Self::seal_text) gave.
+    pub(crate) async fn open_text(
+        &self,
+        user_id: &str,
+        sealed: &str,
+    ) -> Result<Sensitive, SecretsError> {
+        self.0.safe.open(user_id, sealed).await
+    }
+
     /// The secret a user works with: for what belongs to the server, its environment; else a signed-in account, the
     /// stored value, and last the environment.
     pub(crate) async fn get(

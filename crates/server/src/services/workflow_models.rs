@@ -410,7 +410,9 @@ fn refused(e: RunError) -> ModelError {
     let kind = match &e {
         RunError::TooMany(_) => ModelErrorKind::RateLimited { retry_after: None },
         RunError::ShuttingDown => ModelErrorKind::Connection,
-        RunError::Workflow(_) | RunError::Store(_) | RunError::Taken(_) => ModelErrorKind::Internal,
+        RunError::Workflow(_) | RunError::Store(_) | RunError::Taken(_) | RunError::Running(_) => {
+            ModelErrorKind::Internal
+        }
     };
     ModelError::new(kind, "workflow", e.to_string())
 }

@@ -35,6 +35,8 @@ pub(crate) struct Loaded {
     pub(crate) workspace_id: Option<String>,
     /// The graph as JSON, for the job that keeps it.
     pub(crate) graph: Option<Arc<str>>,
+    /// Whether it is run as loops.
+    pub(crate) loops: bool,
 }
 
 /// What a client saves.
@@ -442,6 +444,8 @@ impl WorkflowService {
         let public = row.access == "public";
         let mut loaded = self.plan(id, row.user_id, public, &graph, Some(row.graph));
         loaded.workspace_id = row.workspace_id;
+        let looped = self.store.get_loop(&loaded.id).await?;
+        loaded.loops = looped.is_some_and(|row| row.dialect == "loop");
         let loaded = Arc::new(loaded);
         let mut plans = self.plans();
         if plans.writes == writes {
@@ -513,6 +517,7 @@ impl WorkflowService {
             titles,
             workspace_id: None,
             graph: text,
+            loops: false,
         }
     }
 }

@@ -16,7 +16,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::writer::{self, SIGN, SILENCE, STALL, part_with};
 use super::{Close, READ_BUFFER, Sockets, WRITE_BUFFER, address, no_socket};
 use crate::listener::ClientAddr;
-use crate::services::{LoopService, LoopWatch};
+use crate::services::LoopService;
+use crate::services::loops::LoopWatch;
 
 /// Largest message of a client.
 const LARGEST: usize = 64 << 10;
@@ -150,5 +151,9 @@ fn answer(watch: &LoopWatch, text: &str) -> Option<Message> {
 }
 
 fn error(message: &str) -> Message {
-    Message::Text(json!({"type": "error", "message": message}).to_string().into())
+    Message::Text(
+        json!({"type": "error", "message": message})
+            .to_string()
+            .into(),
+    )
 }

@@ -36,6 +36,7 @@ mod observed;
 pub(crate) mod ollama;
 mod openai;
 mod orchestrator;
+mod orchestrator_runs;
 mod packages;
 mod people;
 mod routes;

@@ -71,6 +71,8 @@ fn page_query(filter: &JobFilter, limit: usize, after: Option<Key>) -> (String, 
     let mut filter = Filter::default();
     filter.equals("user_id = ?", Some(user_id));
     filter.equals("workflow_id = ?", workflow_id.as_deref());
+    // Calls of workflows and single steps are jobs like others, but too many and too small to be listed with them.
+    filter.add("job_type NOT IN ('api', 'node')", []);
     if let Some(first) = statuses.first() {
         // As many places as there are statuses, so that there is one statement for every choice.
         let word = |status: &JobStatus| Value::Text(status.as_str().to_owned());

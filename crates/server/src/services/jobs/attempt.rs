@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::journal::JobJournal;
 use super::queue::Ticket;
-use super::{Inner, Live, StartRun, execute, passes};
+use super::work::Ended;
+use super::{Inner, Live, StartRun, WorkCx, WorkEnd, carry_out, passes};
 use crate::services::feeds::{Feed, LogLine};
 use crate::services::{Happened, explicit_types, metrics};
 
@@ -60,6 +61,8 @@ pub(super) struct Attempt {
     pub(super) pause_asked: bool,
     /// Its row still says that it waits.
     pub(super) waited: bool,
+    /// Hears of the end of other work than a graph.
+    pub(super) ended: Option<Box<Ended>>,
 }
 
 /// How an attempt is over.
@@ -111,7 +114,17 @@ impl Attempt {
         if self.start.explicit_types {
             update.result = update.result.map(explicit_types);
         }
-        update.validation_issues = self.start.workflow.issues();
+        if self.live.work.is_none() {
+            update.validation_issues = self.start.workflow.issues();
+        }
+        if let Some(ended) = self.ended.take() {
+            let end = WorkEnd {
+                status: update.status,
+                error: update.error.clone(),
+                duration: outcome.duration,
+            };
+            ended(end).await;
+        }
         count_end(update.status, self.live.started_at);
         self.feed.emit(JobEvent::JobUpdate(update));
         self.inner.feeds.ended(&self.feed);
@@ -284,7 +297,19 @@ impl Attempt {
         update.run_state = Some(run_state(JobStatus::Running));
         feed.emit(JobEvent::JobUpdate(update));
         let workflow = self.start.workflow.clone();
-        let run = journal.keep_while(execute(runner, &workflow, &cx));
+        let stop = live.cancelled.child_token();
+        let work = self.start.work.take().map(|mut work| {
+            self.ended = work.ended.take();
+            let at_hand = WorkCx {
+                run: cx.clone(),
+                feed: Some(feed.clone()),
+                seen: seen.clone(),
+                stop: stop.clone(),
+            };
+            (work, at_hand)
+        });
+        let is_work = work.is_some();
+        let run = journal.keep_while(carry_out(work, runner, &workflow, &cx));
         tokio::pin!(run);
         let mut pause = Pause::None;
         if let Some(handle) = handle.as_ref().filter(|_| self.pause_asked) {
@@ -299,6 +324,12 @@ impl Attempt {
                 () = tokio::time::sleep_until(noted), if self.waited => self.note_start().await,
                 last = feed.short_of_numbers() => self.reserve(last).await,
                 Some(order) = self.orders.recv() => {
+                    if is_work && order == Command::Release {
+                        stop.cancel();
+                        // It cleans up; what it was at goes on with the next process, as its owner decides.
+                        let _ = tokio::time::timeout(RELEASE_GRACE, &mut run).await;
+                        return Over::Released;
+                    }
                     let Some(handle) = &handle else { continue };
                     match order {
                         Command::Pause => {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::count_end;
 use super::journal::JobJournal;
-use super::{Inner, Live, RunError, StartRun, execute};
+use super::{Inner, Live, RunError, StartRun, Work, WorkCx, WorkEnd, carry_out};
 use crate::services::Happened;
 use crate::services::feeds::Subject;
 use crate::telemetry;
@@ -47,22 +47,36 @@ impl Inner {
             commands: None,
             pausing: AtomicBool::new(false),
             _seat: seat,
+            work: start.work.as_ref().map(Work::kind),
         });
         if let Some(runner) = &runner {
             live.made(runner.handle());
         }
+        let mut ended = None;
+        let work = start.work.take().map(|mut work| {
+            ended = work.ended.take();
+            let at_hand = WorkCx {
+                run: cx.clone(),
+                feed: None,
+                seen: seen.clone(),
+                stop: live.cancelled.clone(),
+            };
+            (work, at_hand)
+        });
         self.running().insert(cx.job_id.clone(), live);
         let _listed = Unlist {
             inner: self,
             id: cx.job_id.clone(),
         };
         let mut job = Some(job);
-        let has_effects = start.workflow.plan.as_ref().is_ok_and(|p| p.has_effects());
+        let has_effects =
+            work.is_none() && start.workflow.plan.as_ref().is_ok_and(|p| p.has_effects());
         if has_effects && let Some(job) = job.take() {
             // The journal of its effects belongs to a job that is there.
             self.store.add_job(job).await?;
         }
-        let run = telemetry::of_job(execute(runner, &start.workflow, &cx), &cx.job_id);
+        let run = carry_out(work, runner, &start.workflow, &cx);
+        let run = telemetry::of_job(run, &cx.job_id);
         tokio::pin!(run);
         let mut outcome = tokio::select! {
             biased;
@@ -85,6 +99,14 @@ impl Inner {
         match (job.take(), self.ending(&id, &outcome, None)) {
             (Some(job), Some(end)) => drop(self.store.insert_ended_job(job, end).await?),
             _ => self.finish(&id, &outcome, None).await?,
+        }
+        if let Some(ended) = ended {
+            let end = WorkEnd {
+                status: outcome.status,
+                error: outcome.error.clone(),
+                duration: outcome.duration,
+            };
+            ended(end).await;
         }
         self.told(&cx.user_id, Happened::Created, &id);
         count_end(outcome.status, started_at);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, Command};
 use super::journal::{JobJournal, left_behind};
 use super::queue::Ask;
+use super::work::{JOB_TYPES, SERVER_RESTARTED};
 use super::{FIRST_NUMBERS, Inner, JobService, Live, StartRun};
 use crate::services::feeds::{Feed, Subject};
 use crate::services::{Caller, Happened, Loaded};
@@ -59,6 +60,7 @@ pub(crate) enum ResumeError {
 impl JobService {
     /// Takes up the jobs an earlier process left, as the setting says. Answers how many.
     pub(crate) async fn recover(&self, recovery: Recovery) -> Result<usize, StoreError> {
+        self.0.fail_work().await?;
         if recovery == Recovery::Fail {
             let dead = nodetool_store::DeadOwner::SilentSince(now_micros());
             let failed = self
@@ -164,6 +166,10 @@ impl JobService {
         if !row.status.is_terminal() {
             return Err(RetryError::NotEnded(row.status.as_str()));
         }
+        if matches!(row.job_type.as_str(), "api" | "node") {
+            let why = "it was one call of a workflow or one step of it; make that call again";
+            return Err(RetryError::Broken(why.into()));
+        }
         let payload = self.0.store.get_job_payload(job_id).await?;
         let payload = payload.ok_or(RetryError::NotFound)?;
         let start = self.0.start_again(&row, &payload).await;
@@ -195,6 +201,17 @@ impl Inner {
         if let Err(e) = self.store.finish_job(end).await {
             tracing::error!(job.id = %id, error = %e, "a job that cannot be taken up again could not be marked failed");
         }
+    }
+
+    /// Marks the jobs failed that an earlier process left with other work than a graph: their owner begins it anew, if
+    /// at all.
+    async fn fail_work(&self) -> Result<(), StoreError> {
+        for (row, _) in self.store.unfinished_jobs().await?.into_iter().flatten() {
+            if JOB_TYPES.contains(&row.job_type.as_str()) {
+                self.give_up(&row.id, SERVER_RESTARTED).await;
+            }
+        }
+        Ok(())
     }
 
     /// Marks the jobs failed that an earlier process left to be taken up, and those that cannot be read.
@@ -344,6 +361,7 @@ impl Inner {
             commands: Some(commands),
             pausing: AtomicBool::new(false),
             _seat: None,
+            work: None,
         });
         self.told(&live.subject.user_id, Happened::Updated, &row.id);
         self.running()
@@ -359,6 +377,7 @@ impl Inner {
             resume: Some(resume),
             pause_asked: false,
             waited: false,
+            ended: None,
         };
         let id = feed.subject().job_id.clone();
         let work = crate::telemetry::of_job(attempt.see_through(), &id);

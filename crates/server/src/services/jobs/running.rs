@@ -9,8 +9,21 @@ use nodetool_sdk::{EventSink, RunCx, Variables};
 use super::discretion::{Discreet, DiscreetJournal};
 use super::journal::JobJournal;
 use super::models::RunModels;
-use super::{Inner, StartRun, user_workspace};
+use super::{Inner, StartRun, Work, WorkCx, user_workspace};
 use crate::services::{AssetOrigin, Loaded, RunSecrets, Seen, ThreadsOf, ToolScope, WeakTools};
+
+/// Does the work of a job, or runs its plan.
+pub(super) async fn carry_out(
+    work: Option<(Work, WorkCx)>,
+    runner: Option<Runner>,
+    workflow: &Loaded,
+    cx: &RunCx,
+) -> RunOutcome {
+    match work {
+        Some((work, at_hand)) => (work.run)(at_hand).await,
+        None => execute(runner, workflow, cx).await,
+    }
+}
 
 /// Runs a plan, or fails as the plan did.
 pub(super) async fn execute(runner: Option<Runner>, workflow: &Loaded, cx: &RunCx) -> RunOutcome {
@@ -122,6 +135,7 @@ impl Inner {
             .plan
             .as_ref()
             .ok()
+            .filter(|_| start.work.is_none())
             .map(|plan| Runner::new(plan.clone(), cx.clone(), options));
         (runner, cx)
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::Attempt;
 use super::journal::JobJournal;
 use super::queue::Ask;
-use super::{CONCURRENT, FIRST_NUMBERS, Inner, Live, RunError, recovery};
+use super::{CONCURRENT, FIRST_NUMBERS, Inner, Live, RunError, Work, recovery};
 use crate::services::feeds::{Begin, Subject, Watch};
 use crate::services::{Caller, Happened, Loaded};
 use crate::telemetry;
@@ -41,6 +41,8 @@ pub(crate) struct StartRun {
     pub(crate) depth: u32,
     /// The workflows around it, outermost first, when an agent has started it.
     pub(crate) inside: Arc<[Arc<str>]>,
+    /// What it does instead of running the workflow's graph.
+    pub(crate) work: Option<Work>,
 }
 
 impl StartRun {
@@ -59,6 +61,7 @@ impl StartRun {
             explicit_types: false,
             depth: 0,
             inside: Arc::new([]),
+            work: None,
         }
     }
 }
@@ -120,6 +123,7 @@ impl Inner {
             commands: Some(commands),
             pausing: AtomicBool::new(false),
             _seat: seat,
+            work: start.work.as_ref().map(Work::kind),
         });
         self.running()
             .insert(live.subject.job_id.clone(), live.clone());
@@ -137,6 +141,7 @@ impl Inner {
             resume: None,
             pause_asked: false,
             waited: false,
+            ended: None,
         };
         let id = live.subject.job_id.clone();
         let work = telemetry::of_job(attempt.see_through(), &id);
@@ -149,6 +154,9 @@ impl Inner {
         let mut job = NewJob::new(&id, &start.caller.user_id, &start.workflow.id, now_micros());
         job.status = nodetool_store::JobStatus::Running;
         job.execution_strategy = Some("threaded".into());
+        if let Some(work) = &start.work {
+            job.job_type = work.job_type.to_owned();
+        }
         if start.concurrent {
             job.metadata = Some(CONCURRENT.into());
         }

@@ -4,6 +4,7 @@
 //! usual disguises: in a URL, in JSON, in base64. It protects from accidents, not from a workflow made to give its
 //! secrets away: that can always encode them in yet another way. A run that reads no secret pays one load.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -141,6 +142,18 @@ impl Seen {
     /// Whether a value of a secret is in any of these.
     pub(crate) fn is_in<'a>(&self, values: impl IntoIterator<Item = &'a Value>) -> bool {
         !self.is_empty() && values.into_iter().any(|value| self.value(value).is_some())
+    }
+
+    /// A text as it may be told.
+    pub(crate) fn shown_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let hidden = (!self.is_empty()).then(|| self.text(text)).flatten();
+        hidden.map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
+    /// Values as they may be told.
+    pub(crate) fn shown_map<'a>(&self, map: &'a Map) -> Cow<'a, Map> {
+        let hidden = (!self.is_empty()).then(|| self.map(map)).flatten();
+        hidden.map_or(Cow::Borrowed(map), Cow::Owned)
     }
 
     /// A message as it may be told.

@@ -114,7 +114,7 @@ impl Starter {
         };
         match self.jobs.submit(start).await {
             // Taken by itself: it was started before, and this was not noted any more.
-            Ok(_) | Err(RunError::Taken(_)) => Started::Job,
+            Ok(_) | Err(RunError::Taken(_) | RunError::Running(_)) => Started::Job,
             Err(RunError::ShuttingDown | RunError::TooMany(_)) => Started::Later,
             Err(RunError::Store(e) | RunError::Workflow(WorkflowError::Store(e))) => failed(&e),
             Err(RunError::Workflow(e)) => Started::Never(e.to_string()),
