@@ -12,6 +12,7 @@ mod history;
 mod likeness;
 mod research_agent;
 mod summarizer;
+mod tool_files;
 
 pub(crate) fn register(r: &mut Registry) {
     r.add::<agent::Agent>();

@@ -105,8 +105,7 @@ impl Generate for Agent {
         let kept = request.messages.len();
         request.messages.extend(said);
         request.tools = named_tools(cx, self.tools).await?;
-        let services = cx.services();
-        let toolbox = Toolbox::new(&*services.tools, &cx.node.controlled, out, &request.tools);
+        let toolbox = Toolbox::new(cx, &cx.node.controlled, out, &request.tools);
         request.tools.extend(toolbox.specs());
         let work = Work {
             cx,

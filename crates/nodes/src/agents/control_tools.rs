@@ -7,7 +7,11 @@ use std::time::Duration;
 use nodetool_sdk::models::ToolSpec;
 use nodetool_sdk::protocol::json_schema;
 use nodetool_sdk::tools::{Tool, Tools};
-use nodetool_sdk::{BoxFuture, ControlledNode, Emitter, Map, NodeDef, Outputs, Property, Value};
+use nodetool_sdk::{
+    BoxFuture, ControlledNode, Emitter, Map, NodeCx, NodeDef, Outputs, Property, Value,
+};
+
+use super::tool_files;
 
 /// Runs of controlled nodes in one execution of an agent.
 const MAX_RUNS: u32 = 16;
@@ -22,6 +26,7 @@ const MAX_SHOWN: usize = 400;
 pub(crate) struct Toolbox<'a, O> {
     others: &'a dyn Tools,
     nodes: Vec<(Tool, &'a ControlledNode)>,
+    cx: &'a NodeCx,
     out: &'a Emitter<'a, O>,
     runs: AtomicU32,
 }
@@ -29,7 +34,7 @@ pub(crate) struct Toolbox<'a, O> {
 impl<'a, O: Outputs> Toolbox<'a, O> {
     /// The controlled nodes as tools beside others; `taken` are the names of those.
     pub(crate) fn new(
-        others: &'a dyn Tools,
+        cx: &'a NodeCx,
         controlled: &'a [ControlledNode],
         out: &'a Emitter<'a, O>,
         taken: &[ToolSpec],
@@ -48,8 +53,9 @@ impl<'a, O: Outputs> Toolbox<'a, O> {
             (Tool { spec, effects }, node)
         });
         Toolbox {
-            others,
+            others: &*cx.services().tools,
             nodes: nodes.collect(),
+            cx,
             out,
             runs: AtomicU32::new(0),
         }
@@ -72,7 +78,7 @@ impl<'a, O: Outputs> Toolbox<'a, O> {
         }
         let run = self.out.run_controlled(Some(node.id.clone()), properties);
         match tokio::time::timeout(RUN_TIME, run).await {
-            Ok(Ok(result)) => Ok(result.into()),
+            Ok(Ok(result)) => Ok(tool_files::stored(self.cx, &node.title, result.into()).await),
             Ok(Err(e)) => Err(e.to_string()),
             Err(_) => {
                 let seconds = RUN_TIME.as_secs();

@@ -109,7 +109,7 @@ impl Generate for ClaudeAgent {
             true => &[],
             false => &cx.node.controlled[..],
         };
-        let toolbox = Toolbox::new(&*services.tools, controlled, out, &request.tools);
+        let toolbox = Toolbox::new(cx, controlled, out, &request.tools);
         request.tools.extend(toolbox.specs());
         let budgets = Budgets {
             turns,

@@ -7,7 +7,7 @@ use super::feed::Feed;
 /// Gives the entries of a feed, one after the other.
 /// rss, atom, feed, news, blog, entries
 #[derive(Node)]
-#[node(namespace = "lib.rss", kind = Generate, tool, basic("url"))]
+#[node(namespace = "lib.rss", title = "Fetch RSS Feed", kind = Generate, tool, basic("url"))]
 pub(super) struct FetchRSSFeed {
     /// Where the feed is.
     url: String,

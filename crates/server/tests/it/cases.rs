@@ -13,7 +13,7 @@ mod live;
 mod media;
 mod models;
 mod node_cases;
-mod public_files;
+mod shipped;
 mod tables;
 mod utc;
 mod workflow_cases;
@@ -22,6 +22,9 @@ use house::House;
 use ledger::Ledger;
 use node_cases::NodeCase;
 use workflow_cases::WorkflowCase;
+
+pub(crate) use models::filled;
+pub(crate) use tables::{read, shared};
 
 const WAITING: &str = include_str!("../data/waiting.txt");
 

@@ -46,6 +46,7 @@ mod secrets;
 pub(crate) mod server;
 mod settings;
 mod shared;
+mod shipped;
 mod snapshots;
 mod steps;
 mod storage;

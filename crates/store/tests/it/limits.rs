@@ -11,7 +11,7 @@ use crate::samples::{Folder, completion, job, large, record, workflow};
 async fn a_full_database_refuses_and_works_again_once_there_is_room() {
     let folder = Folder::new();
     let options = Options {
-        max_bytes: Some(400 << 10),
+        max_bytes: Some(560 << 10),
         ..Options::default()
     };
     let store = Store::open(&folder.database(), options).unwrap();

@@ -46,6 +46,9 @@ pub(in crate::http) async fn shape(request: Request, next: Next) -> Response {
         return Envelope::internal("a refusal cannot be read", &cause).into_response();
     };
     let told: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if told["code"].is_string() {
+        return Response::from_parts(head, bytes.into());
+    }
     let detail = told["detail"].as_str().unwrap_or_default();
     let mut shaped = envelope(head.status, detail, &method, &headers).into_response();
     *shaped.status_mut() = head.status;

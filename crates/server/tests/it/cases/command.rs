@@ -44,5 +44,6 @@ pub(super) fn run(file: &Path, params: &Map, workspace: &Path) -> Ran {
         outputs,
         updates: None,
         received: Streams::new(),
+        told: Vec::new(),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nodetool_engine::{AssetMode, Plan, RunOptions, RunOutcome, Runner};
 use nodetool_protocol::{Graph, JobEvent, Map, Value};
-use nodetool_sdk::services::Services;
+use nodetool_sdk::services::{Assets, Services};
 use nodetool_sdk::testing::Recorder;
 use nodetool_sdk::{Registry, RunCx, Variables};
 use nodetool_server::NodeServices;
@@ -45,6 +45,8 @@ pub(super) struct Ran {
     pub(super) updates: Option<Streams>,
     /// What the sink got, by handle.
     pub(super) received: Streams,
+    /// Everything that was told meanwhile; nothing where the way of running does not tell.
+    pub(super) told: Vec<JobEvent>,
 }
 
 impl Ran {
@@ -56,6 +58,7 @@ impl Ran {
             outputs: Streams::new(),
             updates: None,
             received: Streams::new(),
+            told: Vec::new(),
         }
     }
 }
@@ -71,6 +74,11 @@ pub(super) struct House {
 
 impl House {
     pub(super) fn open() -> Self {
+        Self::furnished(Vec::new(), |_| {})
+    }
+
+    /// One whose nodes may call these private hosts, and with other services.
+    pub(super) fn furnished(allow_hosts: Vec<String>, furnish: impl FnOnce(&mut Services)) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("no folder for a run: {e}"));
         let received = Received::default();
         let mut registry = nodetool_server::registry();
@@ -78,13 +86,14 @@ impl House {
         let services = NodeServices {
             program: env!("CARGO_BIN_EXE_nodetool").into(),
             assets: folder.path().join("assets"),
-            allow_hosts: Vec::new(),
+            allow_hosts,
             search_path: std::env::var_os("PATH").unwrap_or_default(),
         };
         let mut services = services
             .build()
             .unwrap_or_else(|e| panic!("services: {e:#}"));
         (services.models, services.conversations) = models::services();
+        furnish(&mut services);
         House {
             registry,
             services,
@@ -92,6 +101,11 @@ impl House {
             runs: AtomicU64::new(0),
             folder,
         }
+    }
+
+    /// The assets of its runs.
+    pub(super) fn assets(&self) -> Arc<dyn Assets> {
+        self.services.assets.clone()
     }
 
     /// A fresh folder, gone with the house.
@@ -105,6 +119,13 @@ impl House {
     /// Whether a graph could run, or why not.
     pub(super) fn check(&self, graph: Value) -> Result<(), String> {
         self.plan(graph).map(drop)
+    }
+
+    /// Edges that do not count, each with the reason; fails where the graph could not run at all.
+    pub(super) fn ignored(&self, graph: Value) -> Result<Vec<String>, String> {
+        let plan = self.plan(graph)?;
+        let edges = plan.ignored_edges().iter();
+        Ok(edges.map(|fault| fault.message.clone()).collect())
     }
 
     fn plan(&self, graph: Value) -> Result<Arc<Plan>, String> {
@@ -123,11 +144,20 @@ impl House {
 
     /// Makes a run in the given workspace.
     pub(super) async fn run_in(&self, workspace: PathBuf, order: Order) -> Ran {
+        self.run_heard(workspace, order, Arc::default()).await
+    }
+
+    /// The same while somebody listens.
+    pub(super) async fn run_heard(
+        &self,
+        workspace: PathBuf,
+        order: Order,
+        events: Arc<Recorder>,
+    ) -> Ran {
         let plan = match self.plan(order.graph) {
             Ok(plan) => plan,
             Err(e) => return Ran::failed(e),
         };
-        let events = Arc::new(Recorder::default());
         let job_id: Arc<str> = workspace.to_string_lossy().into();
         let cx = Arc::new(RunCx {
             job_id: job_id.clone(),
@@ -155,12 +185,13 @@ impl House {
 
 fn ran(outcome: RunOutcome, events: &Recorder, received: Streams) -> Ran {
     let mut updates = Streams::new();
-    for event in events.events() {
+    let told = events.events();
+    for event in &told {
         if let JobEvent::OutputUpdate(update) = event {
             updates
-                .entry(update.node_id)
+                .entry(update.node_id.clone())
                 .or_default()
-                .push(update.value);
+                .push(update.value.clone());
         }
     }
     Ran {
@@ -169,5 +200,6 @@ fn ran(outcome: RunOutcome, events: &Recorder, received: Streams) -> Ran {
         outputs: outcome.outputs.into_iter().collect(),
         updates: Some(updates),
         received,
+        told,
     }
 }

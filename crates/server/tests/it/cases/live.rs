@@ -54,7 +54,7 @@ pub(super) fn run(case: &WorkflowCase) -> Option<Verdict> {
 }
 
 /// A graph with some properties of one node set.
-fn with_data(graph: &Value, id: &str, data: &Value) -> Value {
+pub(super) fn with_data(graph: &Value, id: &str, data: &Value) -> Value {
     let set = |node: &Value| {
         let mut node = node.as_map().cloned().unwrap_or_default();
         if node.get("id").and_then(Value::as_str) == Some(id) {

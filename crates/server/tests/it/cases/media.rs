@@ -73,6 +73,12 @@ pub(super) fn parameter(value: &Value) -> Value {
     ])
 }
 
+/// A PNG in one colour.
+pub(super) fn plain((width, height): (u32, u32), colour: [u8; 3]) -> Vec<u8> {
+    let pixels = colour.repeat((width * height) as usize);
+    encode(width, height, &pixels).unwrap_or_else(|e| panic!("painting a PNG: {e}"))
+}
+
 fn encode(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);

@@ -16,9 +16,10 @@ use nodetool_sdk::{BoxFuture, NodeError};
 use super::tables;
 
 /// What the provider calls its models, by the type of what selects one.
-const NAMES: [(&str, &str); 5] = [
+const NAMES: [(&str, &str); 6] = [
     ("language_model", "fake-model-v1"),
     ("image_model", "fake-image-model"),
+    ("video_model", "fake-video"),
     ("tts_model", "fake-tts"),
     ("asr_model", "fake-asr"),
     ("embedding_model", "fake-embedding"),
@@ -46,7 +47,7 @@ pub(super) fn asked_in(value: &Value) -> bool {
 }
 
 /// The same with models of the provider where none is chosen.
-pub(super) fn filled(value: Value) -> Value {
+pub(crate) fn filled(value: Value) -> Value {
     let chosen = |value: &Value| value.get("id").is_some_and(|id| id.as_str() != Some(""));
     let name = kind(&value).filter(|_| !chosen(&value));
     match value {

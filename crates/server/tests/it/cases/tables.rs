@@ -19,7 +19,7 @@ pub(super) fn own(name: &str) -> PathBuf {
     clippy::disallowed_methods,
     reason = "tests have no Config; this names a folder of test data"
 )]
-pub(super) fn shared(name: &str) -> PathBuf {
+pub(crate) fn shared(name: &str) -> PathBuf {
     let folder = match std::env::var("NODETOOL_SHARED_DATA") {
         Ok(folder) => folder.into(),
         Err(_) => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
@@ -28,7 +28,7 @@ pub(super) fn shared(name: &str) -> PathBuf {
 }
 
 /// The JSON of a file.
-pub(super) fn read(path: &Path) -> Value {
+pub(crate) fn read(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -34,12 +34,12 @@ async fn index(client: &Client, collection: &str, name: &str, content: &[u8]) ->
     client.send(form(&path, name, content)).await
 }
 
-async fn indexed(client: &Client, collection: &str, name: &str, content: &[u8]) {
+pub(super) async fn indexed(client: &Client, collection: &str, name: &str, content: &[u8]) {
     let told = index(client, collection, name, content).await.ok();
     assert_eq!(told, json!({ "path": name, "error": null }));
 }
 
-async fn made(client: &Client, name: &str) {
+pub(super) async fn made(client: &Client, name: &str) {
     let body = json!({ "name": name });
     client.post("/api/collections", &body).await.ok();
 }
