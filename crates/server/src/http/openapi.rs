@@ -31,6 +31,10 @@ const TAGS: &[(&str, &str)] = &[
         "orchestrator",
         "Workflows as loops, edited node by node; errors are `{error, code, details, …}`",
     ),
+    (
+        "people",
+        "Signing in with a name and a password, and API keys, as clients of the Orchestrator ask for them.",
+    ),
     ("nodes", "The catalogue of node types"),
     ("packages", "Packages of node types and examples"),
     ("assets", "Files of the user, in folders"),

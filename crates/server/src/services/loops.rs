@@ -24,6 +24,7 @@ mod previews;
 mod projection;
 mod recovery;
 mod running;
+mod sealing;
 mod sessions;
 mod single;
 mod state;

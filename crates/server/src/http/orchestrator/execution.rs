@@ -120,7 +120,7 @@ fn from_here(headers: &HeaderMap) -> Result<(), Envelope> {
 }
 
 /// Starts a workflow; one that runs already answers with the task of that run.
-#[utoipa::path(get, path = "/api/workflow/{id}/start_execution", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/workflow/{workflow_id}/start_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 400, body = EnvelopeBody), (status = 403, body = EnvelopeBody),
         (status = 404, body = EnvelopeBody), (status = 429, body = EnvelopeBody), (status = 503, body = EnvelopeBody)))]
 async fn start_execution(
@@ -134,7 +134,7 @@ async fn start_execution(
 }
 
 /// Starts a workflow; one that runs already answers with the task of that run.
-#[utoipa::path(post, path = "/api/workflow/{id}/start_execution", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/workflow/{workflow_id}/start_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 400, body = EnvelopeBody), (status = 404, body = EnvelopeBody),
         (status = 429, body = EnvelopeBody), (status = 503, body = EnvelopeBody)))]
 async fn post_start_execution(
@@ -151,7 +151,7 @@ async fn start(app: AppState, caller: Caller, id: String) -> Result<Response, En
 }
 
 /// Stops a workflow and waits up to five seconds for its end; answers the operation that did.
-#[utoipa::path(get, path = "/api/workflow/{id}/stop_execution", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/workflow/{workflow_id}/stop_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 403, body = EnvelopeBody), (status = 404, body = EnvelopeBody)))]
 async fn stop_execution(
     State(app): State<AppState>,
@@ -164,7 +164,7 @@ async fn stop_execution(
 }
 
 /// Stops a workflow and waits up to five seconds for its end; answers the operation that did.
-#[utoipa::path(post, path = "/api/workflow/{id}/stop_execution", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/workflow/{workflow_id}/stop_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 404, body = EnvelopeBody)))]
 async fn post_stop_execution(
     State(app): State<AppState>,
@@ -180,7 +180,7 @@ async fn stop(app: AppState, caller: Caller, id: String) -> Result<Response, Env
 }
 
 /// How the newest run of a workflow stands.
-#[utoipa::path(get, path = "/api/workflow/{id}/task_status", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/workflow/{workflow_id}/task_status", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 400, body = EnvelopeBody), (status = 404, body = EnvelopeBody)))]
 async fn get_task_status(
     State(app): State<AppState>,
@@ -193,7 +193,7 @@ async fn get_task_status(
 }
 
 /// The state of a workflow's newest run, as `state_sync` tells it on the socket.
-#[utoipa::path(get, path = "/api/workflow/{id}/execution_state", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/workflow/{workflow_id}/execution_state", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = Object), (status = 404, body = EnvelopeBody)))]
 async fn get_execution_state(
     State(app): State<AppState>,
@@ -217,7 +217,7 @@ struct DeadLetterBody {
 }
 
 /// The newest inputs that steps of a workflow have failed on, newest first.
-#[utoipa::path(get, path = "/api/workflow/{id}/dead_letters", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/api/workflow/{workflow_id}/dead_letters", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = [DeadLetterBody]), (status = 404, body = EnvelopeBody)))]
 async fn list_dead_letters(
     State(app): State<AppState>,
@@ -273,7 +273,7 @@ fn milliseconds(since: Instant) -> u64 {
 }
 
 /// Runs an API workflow once and answers with the data of its last step, or as its http-response step says.
-#[utoipa::path(post, path = "/api/workflow/{id}/execute", tag = "orchestrator", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/api/workflow/{workflow_id}/execute", tag = "orchestrator", params(("workflow_id" = String, Path)),
     request_body = WorkflowCallRequest,
     responses((status = 200, body = WorkflowCallBody), (status = 204, description = "An http-response step says so"),
         (status = 400, body = CallFault), (status = 404, body = EnvelopeBody), (status = 413, body = EnvelopeBody),
@@ -438,8 +438,8 @@ struct NodeRunBody {
 }
 
 /// Runs one node with a form and an input of its own; both are kept before it runs, and its output if it is well.
-#[utoipa::path(post, path = "/api/workflow/{id}/execute_and_save_node", tag = "orchestrator",
-    params(("id" = String, Path)), request_body = NodeRunRequest,
+#[utoipa::path(post, path = "/api/workflow/{workflow_id}/execute_and_save_node", tag = "orchestrator",
+    params(("workflow_id" = String, Path)), request_body = NodeRunRequest,
     responses((status = 200, body = NodeRunBody), (status = 400, body = EnvelopeBody), (status = 404, body = EnvelopeBody),
         (status = 413, body = EnvelopeBody), (status = 415, body = EnvelopeBody), (status = 422, body = EnvelopeBody),
         (status = 429, body = EnvelopeBody), (status = 503, body = EnvelopeBody)))]
@@ -495,8 +495,8 @@ struct ItemRequest {
 }
 
 /// Runs the body of a for-each node for one item.
-#[utoipa::path(post, path = "/api/workflow/{id}/execute_for_each_iteration", tag = "orchestrator",
-    params(("id" = String, Path)), request_body = ItemRequest,
+#[utoipa::path(post, path = "/api/workflow/{workflow_id}/execute_for_each_iteration", tag = "orchestrator",
+    params(("workflow_id" = String, Path)), request_body = ItemRequest,
     responses((status = 200, body = Object), (status = 400, body = EnvelopeBody), (status = 404, body = EnvelopeBody),
         (status = 413, body = EnvelopeBody), (status = 415, body = EnvelopeBody), (status = 422, body = EnvelopeBody),
         (status = 429, body = EnvelopeBody), (status = 503, body = EnvelopeBody)))]

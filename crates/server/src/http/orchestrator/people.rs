@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::error::EnvelopeBody;
+use super::nodes::Message;
 use super::{Envelope, ErrorCode};
 use crate::http::extract::{Path, Room, read_json};
 use crate::http::keys::shown_once;
@@ -21,10 +23,10 @@ use crate::services::{
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(register))
+        .routes(routes!(register_person))
         .routes(routes!(log_in))
-        .routes(routes!(refresh))
-        .routes(routes!(me))
+        .routes(routes!(refresh_tokens))
+        .routes(routes!(get_me))
         .routes(routes!(log_out))
         .routes(routes!(list_keys, create_key))
         .routes(routes!(delete_key))
@@ -171,8 +173,8 @@ fn text(body: &Map, key: &str) -> String {
 
 /// Makes somebody known and signs them in.
 #[utoipa::path(post, path = "/api/auth/register", tag = "people", request_body = RegisterRequest,
-    responses((status = 201, body = SignedInBody), (status = 400, body = Object), (status = 403, body = Object)))]
-async fn register(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
+    responses((status = 201, body = SignedInBody), (status = 400, body = EnvelopeBody), (status = 403, body = EnvelopeBody)))]
+async fn register_person(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
     let from = address_of(request.extensions());
     if !app.door.failed_logins.allowed(from) {
         return Err(too_often());
@@ -194,8 +196,8 @@ async fn register(State(app): State<AppState>, request: Request) -> Result<Respo
 
 /// Signs somebody in.
 #[utoipa::path(post, path = "/api/auth/login", tag = "people", request_body = LogInRequest,
-    responses((status = 200, body = SignedInBody), (status = 400, body = Object), (status = 401, body = Object),
-        (status = 429, body = Object)))]
+    responses((status = 200, body = SignedInBody), (status = 400, body = EnvelopeBody), (status = 401, body = EnvelopeBody),
+        (status = 429, body = EnvelopeBody)))]
 async fn log_in(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
     let from = address_of(request.extensions());
     if !app.door.failed_logins.allowed(from) {
@@ -219,8 +221,8 @@ async fn log_in(State(app): State<AppState>, request: Request) -> Result<Respons
 
 /// Another pair of tokens for one that is used up thereby.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "people", request_body = RefreshRequest,
-    responses((status = 200, body = TokensBody), (status = 400, body = Object), (status = 401, body = Object)))]
-async fn refresh(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
+    responses((status = 200, body = TokensBody), (status = 400, body = EnvelopeBody), (status = 401, body = EnvelopeBody)))]
+async fn refresh_tokens(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
     let body = object(request).await?;
     let token = text(&body, "refresh");
     if token.is_empty() {
@@ -237,8 +239,8 @@ async fn refresh(State(app): State<AppState>, request: Request) -> Result<Respon
 
 /// Who the caller is.
 #[utoipa::path(get, path = "/api/auth/me", tag = "people",
-    responses((status = 200, body = PersonBody), (status = 401, body = Object)))]
-async fn me(State(app): State<AppState>, caller: Caller) -> Result<Response, Envelope> {
+    responses((status = 200, body = PersonBody), (status = 401, body = EnvelopeBody)))]
+async fn get_me(State(app): State<AppState>, caller: Caller) -> Result<Response, Envelope> {
     let person = app.door.accounts.person(&caller).await?;
     // Those who come in by other doors have no more than their id here.
     let body = person.map_or_else(
@@ -254,20 +256,15 @@ async fn me(State(app): State<AppState>, caller: Caller) -> Result<Response, Env
     Ok(json(&body))
 }
 
-#[derive(Serialize, ToSchema)]
-struct MessageBody {
-    message: &'static str,
-}
-
 /// Uses a token to renew access up, if one is given.
 #[utoipa::path(post, path = "/api/auth/logout", tag = "people", request_body = RefreshRequest,
-    responses((status = 200, body = MessageBody)))]
+    responses((status = 200, body = Message)))]
 async fn log_out(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
     let body = object(request).await.unwrap_or_default();
     if let Err(e) = app.door.accounts.log_out(&text(&body, "refresh")).await {
         tracing::warn!(error = %e, "a token could not be used up");
     }
-    Ok(json(&MessageBody {
+    Ok(json(&Message {
         message: "Logout successful",
     }))
 }
@@ -311,7 +308,7 @@ fn not_by_key(caller: &Caller) -> Result<(), Envelope> {
 
 /// The caller's API keys, newest first.
 #[utoipa::path(get, path = "/api/auth/api-keys", tag = "people",
-    responses((status = 200, body = [KeyBody]), (status = 401, body = Object)))]
+    responses((status = 200, body = [KeyBody]), (status = 401, body = EnvelopeBody)))]
 async fn list_keys(State(app): State<AppState>, caller: Caller) -> Result<Response, Envelope> {
     not_by_key(&caller)?;
     let keys = app.door.accounts.list_keys(&caller).await?;
@@ -321,8 +318,8 @@ async fn list_keys(State(app): State<AppState>, caller: Caller) -> Result<Respon
 
 /// Makes an API key of the caller. The key is in the answer and nowhere else.
 #[utoipa::path(post, path = "/api/auth/api-keys", tag = "people", request_body = NameRequest,
-    responses((status = 201, body = NewKeyBody), (status = 400, body = Object), (status = 401, body = Object),
-        (status = 409, body = Object)))]
+    responses((status = 201, body = NewKeyBody), (status = 400, body = EnvelopeBody), (status = 401, body = EnvelopeBody),
+        (status = 409, body = EnvelopeBody)))]
 async fn create_key(
     State(app): State<AppState>,
     caller: Caller,
@@ -353,7 +350,7 @@ async fn create_key(
 
 /// Takes an API key back; from then on it lets nobody in.
 #[utoipa::path(delete, path = "/api/auth/api-keys/{id}", tag = "people", params(("id" = String, Path)),
-    responses((status = 204), (status = 401, body = Object), (status = 404, body = Object)))]
+    responses((status = 204), (status = 401, body = EnvelopeBody), (status = 404, body = EnvelopeBody)))]
 async fn delete_key(
     State(app): State<AppState>,
     caller: Caller,

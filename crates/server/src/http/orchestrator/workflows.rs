@@ -59,6 +59,9 @@ struct LoopRequest {
     /// `active`, `inactive` or `error`; only of workflows that are called.
     #[schema(pattern = "^(active|inactive|error)$", required = false)]
     status: String,
+    /// What becomes of a run that a lost process left behind.
+    #[schema(pattern = "^(never|on-boot)$", required = false)]
+    restart: String,
     next_run: Option<String>,
     #[schema(required = false)]
     tags: Vec<String>,
@@ -104,6 +107,7 @@ fn read_change(mut asked: Asked, name_required: bool) -> Result<WorkflowChange, 
         category: asked.text("category", MAX_CATEGORY),
         workflow_type: asked.word("workflow_type", &["production", "api"]),
         status: asked.word("status", &["active", "inactive", "error"]),
+        restart: asked.word("restart", &["never", "on-boot"]),
         next_run: None,
         tags: asked.texts("tags", MAX_TAGS, MAX_TAG),
         env: asked.object("env"),

@@ -64,6 +64,9 @@ pub(crate) enum EdgeFault {
     Exists,
 }
 
+/// The type of a node that is added without one.
+const UNNAMED: &str = "custom-node";
+
 impl LoopService {
     /// Changes the graph of the caller's workflow; `edit` may be asked more than once.
     async fn edit<T>(
@@ -180,10 +183,16 @@ impl LoopService {
         &self,
         caller: &Caller,
         id: &str,
-        change: NodeChange,
+        mut change: NodeChange,
     ) -> Result<EditedNode, EditError> {
         let key = ids::fresh();
         let steps = self.steps();
+        if let Some(values) = change.form_values.take() {
+            let name = change.node_type.as_deref().unwrap_or(UNNAMED);
+            let def = steps.get(&projection::graph_type(name));
+            let sealed = self.sealed(&caller.user_id, def.as_deref(), values).await?;
+            change.form_values = Some(sealed);
+        }
         let add = |_: &WorkflowRow, graph: &mut Graph| add_node(graph, &key, &change, steps);
         let (at, row, graph) = self.edit(caller, id, add).await?;
         let (input, output) = (change.input_data.as_ref(), change.output_data.as_ref());
@@ -202,9 +211,22 @@ impl LoopService {
         caller: &Caller,
         id: &str,
         node_id: &str,
-        change: NodeChange,
+        mut change: NodeChange,
     ) -> Result<EditedNode, EditError> {
         let steps = self.steps();
+        if let Some(values) = change.form_values.take() {
+            let node_type = match &change.node_type {
+                Some(name) => projection::graph_type(name),
+                None => {
+                    let (row, graph) = self.graph_of(caller, id).await?;
+                    let at = ids::find_node(&graph, &row.id, node_id).ok_or(EditError::NoNode)?;
+                    graph.nodes[at].node_type.clone()
+                }
+            };
+            let def = steps.get(&node_type);
+            let sealed = self.sealed(&caller.user_id, def.as_deref(), values).await?;
+            change.form_values = Some(sealed);
+        }
         let set = |row: &WorkflowRow, graph: &mut Graph| {
             let at = ids::find_node(graph, &row.id, node_id).ok_or(EditError::NoNode)?;
             set_node(&mut graph.nodes[at], &change, steps);
@@ -355,7 +377,7 @@ fn add_node(
         let text = format!("A workflow has at most {MAX_NODES} nodes");
         return Err(EditError::Invalid(text));
     }
-    let name = change.node_type.as_deref().unwrap_or("custom-node");
+    let name = change.node_type.as_deref().unwrap_or(UNNAMED);
     let mut node = Node::new(key, &projection::graph_type(name));
     stamp(&mut node.extra, "created_at");
     let zero = || Some(Value::Int(0));

@@ -34,6 +34,8 @@ pub(crate) struct WorkflowChange {
     pub(crate) workflow_type: Option<String>,
     /// Of workflows that are called; what runs for ever has the state it is in.
     pub(crate) status: Option<String>,
+    /// `never` or `on-boot`.
+    pub(crate) restart: Option<String>,
     pub(crate) next_run: Option<Option<i64>>,
     pub(crate) tags: Option<Vec<String>>,
     pub(crate) env: Option<Map>,
@@ -138,6 +140,7 @@ impl WorkflowChange {
         self.category.is_some()
             || self.workflow_type.is_some()
             || self.status.is_some()
+            || self.restart.is_some()
             || self.next_run.is_some()
             || self.env.is_some()
             || self.runtime_state.is_some()
@@ -159,6 +162,9 @@ impl WorkflowChange {
         // `active` means two things: that it may be called, and that it runs.
         if beside.workflow_type == "production" && before == "api" && beside.status == "active" {
             beside.status = "inactive".to_owned();
+        }
+        if let Some(restart) = &self.restart {
+            beside.restart.clone_from(restart);
         }
         if let Some(next_run) = self.next_run {
             beside.next_run = next_run;
@@ -371,6 +377,7 @@ impl LoopService {
         self.insert(caller, row, &graph, move |copy| {
             copy.dialect.clone_from(&beside.dialect);
             copy.workflow_type.clone_from(&beside.workflow_type);
+            copy.restart.clone_from(&beside.restart);
             copy.category.clone_from(&beside.category);
             copy.restart.clone_from(&beside.restart);
             copy.env.clone_from(&beside.env);

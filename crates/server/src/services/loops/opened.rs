@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nodetool_protocol::{Graph, Map, Node};
 use nodetool_store::LoopRow;
 
+use super::sealing::SEALED;
 use super::{LoopFailure, LoopService, ids};
 use crate::services::{Caller, Loaded, read_graph};
 
@@ -34,7 +35,10 @@ impl LoopService {
         let id = self.stored_id(caller, given).await?;
         let loaded = self.0.workflows.load(caller, &id).await?;
         let text = loaded.graph.as_deref().unwrap_or("{}");
-        let graph = read_graph(&id, text)?;
+        let mut graph = read_graph(&id, text)?;
+        if text.contains(SEALED) {
+            graph = self.unsealed_graph(&caller.user_id, graph).await?;
+        }
         let row = self.0.store.get_loop(&id).await?;
         Ok(Opened {
             row: row.unwrap_or_else(|| LoopRow::new(&id, "dataflow")),

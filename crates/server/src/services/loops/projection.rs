@@ -28,6 +28,8 @@ pub(crate) struct WorkflowObject {
     pub(crate) category: Option<String>,
     /// `production` or `api`.
     pub(crate) workflow_type: String,
+    /// What becomes of a run that a lost process left behind: `never` or `on-boot`.
+    restart: String,
     /// `active`, `inactive` or `error`.
     pub(crate) status: String,
     #[schema(required)]
@@ -249,6 +251,7 @@ pub(crate) fn workflow(
         workflow_type: beside.workflow_type.clone(),
         status: beside.status.clone(),
         last_run: beside.last_run.map(zulu_text),
+        restart: beside.restart.clone(),
         next_run: beside.next_run.map(zulu_text),
         runs_count: beside.runs_count,
         tags,

@@ -149,13 +149,14 @@ impl Things {
             ("{table}", "key") => mine("workflow"),
             (_, "key") => "loose.txt",
             ("users", "username") => GONE.0,
+            ("api-keys", "id") => "none",
             (_, "repo_id") => "owner/name",
             (
                 _,
                 "name" | "path" | "file_path" | "filename" | "asset_name" | "example_name"
                 | "node_id" | "connection_id" | "file_id" | "identifier" | "owner" | "project"
                 | "prediction_id" | "workspace_id" | "model_id" | "skill_name" | "model_type"
-                | "provider",
+                | "provider" | "task_id" | "webhook_id",
             ) => "none",
             _ => panic!("{path}: the test does not know what to put for {name}"),
         }

@@ -301,3 +301,44 @@ async fn case_54_a_for_each_node_runs_item_by_item() {
         (&json!(false), &json!(text))
     );
 }
+
+#[tokio::test]
+async fn a_password_is_kept_encrypted_and_sent_as_it_is() {
+    let site = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", site.local_addr().unwrap());
+    let asked = tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (mut socket, _) = site.accept().await.unwrap();
+        let mut head = vec![0; 4096];
+        let length = socket.read(&mut head).await.unwrap();
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        socket.write_all(answer).await.unwrap();
+        String::from_utf8_lossy(&head[..length]).into_owned()
+    });
+    let server =
+        TestServer::start_with(&["--allow-host", "127.0.0.1", "--secrets-master-key", "m"]);
+    let client = server.client();
+    let flow = Flow::new(&client).await;
+    let form = json!({ "method": "GET", "url": url, "auth_type": "basic",
+        "auth_username": "ann", "auth_password": "correct horse" });
+    let node = flow.node("http-request", form).await;
+    let graph = format!("/api/workflows/{}", flow.id.replace('-', ""));
+    let graph = client.get(&graph).await.ok().to_string();
+    assert!(
+        graph.contains("sealed:v1:") && !graph.contains("correct horse"),
+        "{graph}"
+    );
+    // What the client was shown of it, sent back, changes nothing.
+    let shown = flow.get(&format!("nodes/{node}")).await.ok()["form_values"].clone();
+    let answer = flow
+        .run_node(&node, json!({ "form_values": shown }))
+        .await
+        .ok();
+    assert_eq!(
+        answer["output"]["data"]["http_request"]["status"], 200,
+        "{answer}"
+    );
+    assert!(!answer.to_string().contains("correct horse"), "{answer}");
+    let head = asked.await.unwrap();
+    assert!(head.contains("Basic YW5uOmNvcnJlY3QgaG9yc2U="), "{head}");
+}
