@@ -43,6 +43,8 @@ test: ## Run every test: unit, integration, documentation, those of the checks, 
 	python3 -B ci/fuzz_api.py "$(TARGET)"
 # The tools of the server, with the official client of the Model Context Protocol.
 	python3 -B ci/mcp_tools.py "$(TARGET)"
+# Steps in a real browser.
+	CARGO="$(CARGO)" python3 -B ci/browser.py "$(TARGET)" $(LOCKED)
 # The SDKs of OpenAI, as they are.
 	python3 -B ci/sdk.py "$(TARGET)"
 # The clients of model providers, with the providers' own libraries.

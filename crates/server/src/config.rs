@@ -21,6 +21,9 @@ pub(crate) use keys::Keys;
 pub(crate) use models::ModelArgs;
 pub(crate) use storage::{Storage, StorageKeys};
 
+/// Browsers at a time that a server may be set to; each takes hundreds of megabytes.
+const MOST_BROWSERS: usize = 1000;
+
 const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// The settings of one process; `config.default.toml` says what each means.
@@ -90,6 +93,10 @@ pub(crate) struct Config {
     pub(crate) ws_max_message_bytes: Option<usize>,
     pub(crate) also_ports: Vec<u16>,
     pub(crate) orchestrator_port: u16,
+    pub(crate) browser_path: PathBuf,
+    pub(crate) browser_sandbox: bool,
+    pub(crate) max_browsers: usize,
+    pub(crate) browser_idle_seconds: u32,
     pub(crate) registration: Option<bool>,
     pub(crate) insecure_bind: bool,
     pub(crate) tls_cert: PathBuf,
@@ -301,6 +308,19 @@ impl Config {
         ] {
             only_absolute(folders, name)?;
         }
+        let browser = &config.browser_path;
+        if !browser.as_os_str().is_empty() && !browser.is_absolute() {
+            bail!(
+                "browser_path: {} is not an absolute path",
+                browser.display()
+            );
+        }
+        if config.max_browsers > MOST_BROWSERS {
+            bail!(
+                "max_browsers: {} is more than {MOST_BROWSERS}",
+                config.max_browsers
+            );
+        }
         if config.file_roots.is_empty() {
             config.file_roots = config.home.iter().cloned().collect();
         }
@@ -367,6 +387,11 @@ impl Config {
             32 << 20
         };
         self.ws_max_message_bytes.unwrap_or(default)
+    }
+
+    /// Where the browsers of steps keep cookies and caches.
+    pub(crate) fn browsers(&self) -> PathBuf {
+        self.data_dir.join("browsers")
     }
 
     /// The folder that workflows may read and write.

@@ -16,10 +16,10 @@ use crate::extensions::{self, Extension};
 use crate::mcp::{self, Offer};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
-    AssetService, ChatService, CollectionService, ExampleService, FileService, JobService,
-    LoopService, MachineService, MetricsService, ModelService, OAuthService, PackageService,
-    PredictionService, SecretsService, SettingsService, Terminals, ThreadService, ToolService,
-    TriggerService, VersionService, WorkflowService, WorkspaceService,
+    AssetService, BrowserService, ChatService, CollectionService, ExampleService, FileService,
+    JobService, LoopService, MachineService, MetricsService, ModelService, OAuthService,
+    PackageService, PredictionService, SecretsService, SettingsService, Terminals, ThreadService,
+    ToolService, TriggerService, VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -98,6 +98,7 @@ pub(crate) struct App {
     pub(crate) workflows: WorkflowService,
     pub(crate) jobs: JobService,
     pub(crate) loops: LoopService,
+    pub(crate) browsers: BrowserService,
     pub(crate) triggers: TriggerService,
     pub(crate) versions: VersionService,
     pub(crate) examples: Arc<ExampleService>,

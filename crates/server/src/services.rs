@@ -3,6 +3,7 @@
 mod accounts;
 mod assets;
 mod auth;
+mod browsers;
 mod changes;
 mod chat;
 mod closing;
@@ -51,6 +52,10 @@ pub(crate) use assets::{
 pub(crate) use auth::{
     Accounts, HOLDS, KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey, NewToken, PeopleError, Record,
     Refused, Registration, Role, SignedIn, TicketError, UsersError, UsersFile,
+};
+pub(crate) use browsers::{
+    BrowserError, BrowserService, BrowserSettings, Pool as BrowserPool, Rule as ThrottleRule,
+    Session as BrowserSession, SessionConfig,
 };
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use chat::{

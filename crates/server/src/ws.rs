@@ -35,6 +35,7 @@ mod reconnect;
 mod rpc;
 mod terminal;
 mod users;
+mod video;
 mod wire;
 mod writer;
 
@@ -204,6 +205,9 @@ impl Sockets {
                 .route("/ws/predict", jobs)
                 .route("/chat", chat.clone())
                 .route("/ws/chat", chat);
+        }
+        if families.orchestrator {
+            routes = routes.route("/ws/video", any(video::open));
         }
         if families.updates_ws {
             routes = routes

@@ -2,6 +2,7 @@
 //!
 //! It must not know what the values mean; env, state and data are JSON text.
 
+mod browsers;
 mod dead_letters;
 mod files;
 mod node_data;
@@ -17,6 +18,7 @@ use crate::ids::check_id;
 use crate::sql::{each_row, execute, first_row, first_value};
 use crate::{Store, StoreError};
 
+pub use browsers::{BrowserKind, BrowserRow, NewThrottleRule, ThrottleRuleRow};
 pub use dead_letters::{DEAD_LETTERS_KEPT, DeadLetterRow};
 pub use files::{MAX_NODE_FILES, NodeFileRow, PutNodeFile};
 pub use node_data::NodeDataRow;

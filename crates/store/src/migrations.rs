@@ -51,6 +51,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260601_000510_create_collections",
     "20260601_000610_add_message_inputs",
     "20260601_000700_create_loops",
+    "20260601_000710_create_browsers",
 ];
 
 /// Length of `YYYYMMDD_HHMMSS`.

@@ -16,7 +16,7 @@ use crate::http::Extent;
 use crate::listener::{self, Limits, Port, Proxies};
 use crate::services::Ledger;
 use crate::services::downloads::DownloadService;
-use crate::services::{ChatService, JobService, TriggerService};
+use crate::services::{BrowserService, ChatService, JobService, TriggerService};
 use crate::surfaces::Families;
 use crate::ws::Sockets;
 
@@ -34,6 +34,7 @@ pub(super) struct Here {
     triggers: TriggerService,
     sockets: Sockets,
     downloads: DownloadService,
+    browsers: BrowserService,
     ledger: Ledger,
     store: Store,
     serving: JoinSet<()>,
@@ -100,6 +101,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         changes: _,
         downloads,
         oauth: _,
+        browsers,
         ledger,
     } = house::house(&config, &store, Instant::now(), extent, Vec::new())?;
     let (port, address) = Port::inside().await?;
@@ -122,6 +124,7 @@ pub(super) async fn place(config: Config, extensions: Vec<Extension>) -> anyhow:
         triggers,
         sockets,
         downloads,
+        browsers,
         ledger,
         store,
         serving,
@@ -148,6 +151,7 @@ impl Here {
         {
             self.serving.shutdown().await;
         }
+        self.browsers.shut_down(GRACE).await;
         self.ledger.closed().await;
         self.store.close().await?;
         Ok(())

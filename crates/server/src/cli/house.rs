@@ -17,13 +17,13 @@ use crate::http::{
 use crate::node_services::{self, NodeServices};
 use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
-    Accounts, AssetService, AutosaveSettings, Caller, Changes, ChatParts, ChatService,
-    CollectionService, ExampleService, FailedLogins, Feeds, FileService, JobService,
-    JobServiceParts, Kept, Keys, Ledger, Limits, LoopParts, LoopService, MachineFolders,
-    MachineService, McpServers, MetricsService, ModelParts, ModelService, ModelsOf, OAuthService,
-    OAuthSettings, PackageService, PredictionService, Safe, SearchPlaces, SecretsParts,
-    SecretsService, SettingsService, Shelf, Shelving, Site, TerminalSettings, Terminals,
-    ThreadService, ToolService, ToolServiceParts, TriggerService, TriggerServiceParts,
+    Accounts, AssetService, AutosaveSettings, BrowserService, BrowserSettings, Caller, Changes,
+    ChatParts, ChatService, CollectionService, ExampleService, FailedLogins, Feeds, FileService,
+    JobService, JobServiceParts, Kept, Keys, Ledger, Limits, LoopParts, LoopService,
+    MachineFolders, MachineService, McpServers, MetricsService, ModelParts, ModelService, ModelsOf,
+    OAuthService, OAuthSettings, PackageService, PredictionService, Safe, SearchPlaces,
+    SecretsParts, SecretsService, SettingsService, Shelf, Shelving, Site, TerminalSettings,
+    Terminals, ThreadService, ToolService, ToolServiceParts, TriggerService, TriggerServiceParts,
     VersionService, Windows, WorkflowFile, WorkflowModels, WorkflowService, WorkspaceRules,
     WorkspaceService, is_passed_to_shells, saves,
 };
@@ -67,6 +67,7 @@ pub(super) struct House {
     pub(super) changes: Changes,
     pub(super) oauth: OAuthService,
     pub(super) downloads: DownloadService,
+    pub(super) browsers: BrowserService,
     pub(super) ledger: Ledger,
 }
 
@@ -152,6 +153,18 @@ pub(super) fn house(
     })
     .context("cannot set up the client of model providers")?;
     let node_services = node_services.build()?;
+    let browsers = BrowserService::new(
+        store.clone(),
+        BrowserSettings {
+            path: config.browser_path.clone(),
+            search_path: super::environment::search_path(),
+            folder: config.browsers(),
+            sandbox: config.browser_sandbox,
+            most: config.max_browsers,
+            idle: Duration::from_secs(config.browser_idle_seconds.into()),
+        },
+        node_services.dial.clone(),
+    );
     let (http, scripts) = (node_services.http.clone(), node_services.scripts.clone());
     let of_user = models.clone();
     let models_of: ModelsOf = Arc::new(move |caller: &Caller| of_user.of(caller));
@@ -214,6 +227,7 @@ pub(super) fn house(
         library: (!production).then(|| downloads.library()),
         agents: chat_settings.agent.clone(),
     });
+    jobs.offer_browsers(browsers.clone());
     jobs.offer_tools(&tools);
     let loops = LoopService::new(LoopParts {
         store: store.clone(),
@@ -327,6 +341,7 @@ pub(super) fn house(
         workflows,
         jobs: jobs.clone(),
         loops: loops.clone(),
+        browsers: browsers.clone(),
         triggers: triggers.clone(),
         sockets: sockets.clone(),
         assets: assets.clone(),
@@ -343,6 +358,7 @@ pub(super) fn house(
         changes,
         oauth,
         downloads,
+        browsers,
         ledger,
     })
 }

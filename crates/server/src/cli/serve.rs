@@ -145,6 +145,7 @@ async fn serve(
         changes,
         downloads,
         oauth,
+        browsers,
         ledger,
     } = house(&config, &store, started, extent, files)?;
     assets.check().await.map_err(anyhow::Error::msg)?;
@@ -253,6 +254,7 @@ async fn serve(
     let waited = since.borrow_and_update().map_or(grace, |t| t.elapsed());
     jobs.shut_down(grace.saturating_sub(waited)).await;
     loops.shut_down().await;
+    browsers.shut_down(Duration::from_secs(5)).await;
     ledger.closed().await;
     housework.shutdown().await;
     assets.close().await;

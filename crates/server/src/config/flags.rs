@@ -194,6 +194,18 @@ pub(crate) struct Overrides {
     /// One more port, where clients of the Orchestrator look for it; 7878 is theirs
     #[arg(long, value_name = "PORT", env = "ORCHESTRATOR_PORT")]
     pub(crate) orchestrator_port: Option<u16>,
+    /// Chromium for steps that work in a browser
+    #[arg(long, value_name = "FILE", env = "NODETOOL_BROWSER_PATH")]
+    pub(crate) browser_path: Option<PathBuf>,
+    /// Whether the system confines what web pages run; `false` for containers where it cannot
+    #[arg(long, env = "NODETOOL_BROWSER_SANDBOX", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) browser_sandbox: Option<bool>,
+    /// Browsers at a time; 0 offers none
+    #[arg(long, value_name = "COUNT", env = "NODETOOL_MAX_BROWSERS")]
+    pub(crate) max_browsers: Option<usize>,
+    /// Seconds after which a browser that nobody uses ends
+    #[arg(long, value_name = "SECONDS", env = "NODETOOL_BROWSER_IDLE_SECONDS")]
+    pub(crate) browser_idle_seconds: Option<u32>,
     /// Let people register with a name and a password; what they make is theirs alone
     #[arg(long, env = "NODETOOL_REGISTRATION", value_parser = clap::builder::BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) registration: Option<bool>,

@@ -35,6 +35,10 @@ const TAGS: &[(&str, &str)] = &[
         "people",
         "Signing in with a name and a password, and API keys, as clients of the Orchestrator ask for them.",
     ),
+    (
+        "browsers",
+        "Browsers that steps of workflows work in, and pools of them",
+    ),
     ("nodes", "The catalogue of node types"),
     ("packages", "Packages of node types and examples"),
     ("assets", "Files of the user, in folders"),

@@ -2,6 +2,8 @@
 //! spec 3).
 
 mod asked;
+mod browser_pools;
+mod browser_sessions;
 mod connections;
 mod discovery;
 mod error;
@@ -39,4 +41,6 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .merge(webhooks::router())
         .merge(tasks::router())
         .merge(people::router())
+        .merge(browser_sessions::router())
+        .merge(browser_pools::router())
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nodetool_engine::{ResultCache, RunHandle, RunOutcome};
 use nodetool_protocol::{JobEvent, JobStatus, JobUpdate, Map, Value};
 use nodetool_sdk::EventSink;
+use nodetool_sdk::browsers::Browsers;
 use nodetool_sdk::services::Services;
 use nodetool_store::{
     Expected, FinishJob, JobFilter, JobRow, Page, Store, StoreError, new_id, now_micros,
@@ -23,8 +24,9 @@ use tracing::Instrument;
 
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
-    AssetService, Caller, Changes, CollectionService, Happened, ListJobs, ModelService,
-    SecretsService, ThreadService, ToolService, WeakTools, WorkflowError, WorkflowService,
+    AssetService, BrowserService, Caller, Changes, CollectionService, Happened, ListJobs,
+    ModelService, SecretsService, ThreadService, ToolService, WeakTools, WorkflowError,
+    WorkflowService,
 };
 use attempt::Command;
 use detached::Detached;
@@ -169,6 +171,8 @@ struct Inner {
     tasks: TaskTracker,
     running: Mutex<HashMap<Arc<str>, Arc<Live>>>,
     nests: Nests,
+    /// Browsers of steps; without, there are none.
+    browsers: OnceLock<BrowserService>,
     /// What agents of runs may use; the service of tools runs workflows itself, so that neither keeps the other alive.
     tools: OnceLock<WeakTools>,
     /// Who runs workflows that are loops.
@@ -238,10 +242,25 @@ impl JobService {
                 tasks: TaskTracker::new(),
                 running: Mutex::default(),
                 nests: Nests::default(),
+                browsers: OnceLock::new(),
                 tools: OnceLock::new(),
                 loops: OnceLock::new(),
             }
         }))
+    }
+
+    /// The browsers of a user, where this server has any.
+    pub(crate) fn browsers(&self, caller: &Caller) -> Arc<dyn Browsers> {
+        match self.0.browsers.get() {
+            Some(browsers) => browsers.of(caller),
+            None => Services::none().browsers,
+        }
+    }
+
+    /// Gives runs the browsers of their users; without, they have none.
+    pub(crate) fn offer_browsers(&self, browsers: BrowserService) {
+        // Offered once, when the house is put together.
+        let _ = self.0.browsers.set(browsers);
     }
 
     /// Gives runs the tools of their users; without, they have none.
@@ -351,12 +370,12 @@ impl JobService {
         (all.saturating_sub(queued), queued)
     }
 
-    /// The messages of all jobs.
     /// The client that nodes of all runs share.
     pub(crate) fn http(&self) -> Arc<dyn nodetool_sdk::services::Http> {
         self.0.services.http.clone()
     }
 
+    /// The messages of all jobs.
     pub(crate) fn feeds(&self) -> &Feeds {
         &self.0.feeds
     }

@@ -6,6 +6,7 @@ mod admin;
 mod assets;
 mod attacks;
 mod bodies;
+mod browsers;
 mod buckets;
 mod client;
 mod collections;

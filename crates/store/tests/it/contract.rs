@@ -3,6 +3,7 @@
 
 mod api_keys;
 mod assets;
+mod browsers;
 mod collections;
 mod edits;
 mod jobs;
@@ -150,6 +151,10 @@ contract! {
         a_prediction_reads_back_column_by_column,
         predictions_are_listed_newest_first,
         costs_are_summed_by_the_database,
+    ;
+    browsers:
+        sessions_and_pools_are_their_owners_alone,
+        a_pool_has_one_rule_for_each_domain_and_takes_them_along,
     ;
     workspaces:
         a_user_has_one_default_workspace,

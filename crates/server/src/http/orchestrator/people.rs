@@ -149,7 +149,7 @@ impl From<KeyError> for Envelope {
     }
 }
 
-async fn object(request: Request) -> Result<Map, Envelope> {
+pub(super) async fn object(request: Request) -> Result<Map, Envelope> {
     let room = Room {
         bytes: 64 << 10,
         setting: None,
@@ -174,7 +174,10 @@ fn text(body: &Map, key: &str) -> String {
 /// Makes somebody known and signs them in.
 #[utoipa::path(post, path = "/api/auth/register", tag = "people", request_body = RegisterRequest,
     responses((status = 201, body = SignedInBody), (status = 400, body = EnvelopeBody), (status = 403, body = EnvelopeBody)))]
-async fn register_person(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
+async fn register_person(
+    State(app): State<AppState>,
+    request: Request,
+) -> Result<Response, Envelope> {
     let from = address_of(request.extensions());
     if !app.door.failed_logins.allowed(from) {
         return Err(too_often());
@@ -222,7 +225,10 @@ async fn log_in(State(app): State<AppState>, request: Request) -> Result<Respons
 /// Another pair of tokens for one that is used up thereby.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "people", request_body = RefreshRequest,
     responses((status = 200, body = TokensBody), (status = 400, body = EnvelopeBody), (status = 401, body = EnvelopeBody)))]
-async fn refresh_tokens(State(app): State<AppState>, request: Request) -> Result<Response, Envelope> {
+async fn refresh_tokens(
+    State(app): State<AppState>,
+    request: Request,
+) -> Result<Response, Envelope> {
     let body = object(request).await?;
     let token = text(&body, "refresh");
     if token.is_empty() {

@@ -92,6 +92,9 @@ impl Inner {
         let workflow_id = start.workflow.id.clone();
         let mut services = self.services.clone();
         services.collections = self.collections.of(&start.caller);
+        if let Some(browsers) = self.browsers.get() {
+            services.browsers = browsers.of(&start.caller);
+        }
         services.secrets = secrets.clone();
         services.models = Arc::new(RunModels {
             providers: self.models.of(&start.caller),

@@ -19,6 +19,7 @@ impl LoopService {
         Services {
             secrets: Arc::new(secrets),
             http: self.0.jobs.http(),
+            browsers: self.0.jobs.browsers(caller),
             ..Services::none()
         }
     }
