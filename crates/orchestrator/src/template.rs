@@ -152,6 +152,11 @@ impl Template {
 
 impl Rendered {
     /// The text, once what the template changed is stored.
+    /// The text alone; changes are forgotten.
+    pub(crate) fn text(self) -> Arc<str> {
+        self.text
+    }
+
     pub(crate) fn kept(self, runtime: &Runtime) -> Arc<str> {
         for (key, value) in self.changes {
             match value {

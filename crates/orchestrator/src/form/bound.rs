@@ -124,10 +124,8 @@ impl BoundForm {
                 Bound::Template(Err(why)) => return Err(unreadable(field, why)),
                 Bound::Template(Ok(template)) => match template.rendered(names).await {
                     Ok(rendered) if rendered.used_data => continue,
-                    Ok(rendered) => {
-                        let text = rendered.kept(&names.runtime);
-                        clean(field, Some(&Value::Str(text)))
-                    }
+                    // What it would change is changed when it is rendered for a token.
+                    Ok(rendered) => clean(field, Some(&Value::Str(rendered.text()))),
                     Err(_) => continue,
                 },
             };

@@ -5,7 +5,7 @@ use nodetool_sdk::steps::{FieldSpec, Flow, FormSpec, StepCx, Token};
 use nodetool_sdk::{Map, NodeError, Value};
 use scraper::Html;
 
-use super::page::{blocking, check_depth, check_size};
+use super::page::{blocking, check_depth, check_nesting, check_size};
 use crate::{Fields, FormStep};
 
 /// It keeps nothing.
@@ -47,6 +47,7 @@ impl FormStep for HtmlToMarkdown {
             return Err("HTML content is required".into());
         }
         check_size("html_content", &html)?;
+        check_nesting("html_content", &html)?;
         let text = blocking(move || convert(&html)).await?;
         let made = Map::from_iter([("markdown".into(), Value::from(text))]);
         if fields.flag("overwrite") {

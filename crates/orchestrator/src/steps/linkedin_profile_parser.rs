@@ -4,7 +4,7 @@ use nodetool_sdk::steps::{FieldSpec, Flow, FormSpec, StepCx, Token};
 use nodetool_sdk::{NodeError, Value};
 use scraper::{ElementRef, Html, Selector};
 
-use super::page::{blocking, check_depth, check_size};
+use super::page::{blocking, check_depth, check_nesting, check_size};
 use crate::{Fields, FormStep};
 
 /// Most entries of a section.
@@ -40,6 +40,7 @@ impl FormStep for LinkedinProfileParser {
             return Err("HTML content is required".into());
         }
         check_size("html_content", &html)?;
+        check_nesting("html_content", &html)?;
         let profile = blocking(move || read(&html)).await?;
         token.put("parsed_linkedin_profile", profile);
         Ok(Flow::Go(token))

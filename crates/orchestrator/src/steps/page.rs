@@ -17,6 +17,51 @@ pub(super) fn check_size(field: &str, page: &str) -> Result<(), NodeError> {
     Ok(())
 }
 
+/// Elements that have no end, or may do without.
+const OPEN_ENDED: [&str; 32] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
+    "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup", "caption",
+    "html", "head", "body", "rp",
+];
+/// Elements that hold text only.
+const TEXT_ONLY: [&str; 5] = ["script", "style", "textarea", "title", "noscript"];
+
+/// Refuses a page that opens too many elements within each other, before it is read: reading takes the longer the
+/// deeper it is. Counts roughly, and so leaves room.
+pub(super) fn check_nesting(field: &str, page: &str) -> Result<(), NodeError> {
+    let (mut depth, mut rest) = (0usize, page);
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at + 1..];
+        if let Some(comment) = rest.strip_prefix("!--") {
+            rest = comment.find("-->").map_or("", |end| &comment[end..]);
+            continue;
+        }
+        let (ends, tag) = rest.strip_prefix('/').map_or((false, rest), |tag| (true, tag));
+        let length = tag.bytes().take_while(u8::is_ascii_alphanumeric).count();
+        let name = tag[..length].to_ascii_lowercase();
+        if length == 0 || OPEN_ENDED.contains(&&*name) {
+            continue;
+        }
+        if ends {
+            depth = depth.saturating_sub(1);
+            continue;
+        }
+        let tag = &tag[..tag.find('>').unwrap_or(tag.len())];
+        if tag.ends_with('/') {
+            continue;
+        }
+        if TEXT_ONLY.contains(&&*name) {
+            rest = rest.find("</").map_or("", |end| &rest[end..]);
+        }
+        depth += 1;
+        if depth > 4 * MAX_LEVELS {
+            let text = format!("{field}: the page is nested deeper than {MAX_LEVELS} levels");
+            return Err(text.into());
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a page that is nested too deep, naming its field.
 pub(super) fn check_depth(field: &str, page: &Html) -> Result<(), NodeError> {
     let mut nodes = page.tree.nodes();

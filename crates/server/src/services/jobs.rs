@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use super::loops::ids::other_spelling;
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
 use super::{
     AssetService, BrowserService, Caller, Changes, CollectionService, Happened, ListJobs,
@@ -170,6 +171,8 @@ struct Inner {
     cache: Arc<ResultCache>,
     tasks: TaskTracker,
     running: Mutex<HashMap<Arc<str>, Arc<Live>>>,
+    /// Jobs whose rows are being written, by id: whose they are, and what tells them to end.
+    starting: Mutex<HashMap<Arc<str>, (Arc<str>, CancellationToken)>>,
     nests: Nests,
     /// Browsers of steps; without, there are none.
     browsers: OnceLock<BrowserService>,
@@ -241,6 +244,7 @@ impl JobService {
                 cache: Arc::default(),
                 tasks: TaskTracker::new(),
                 running: Mutex::default(),
+                starting: Mutex::default(),
                 nests: Nests::default(),
                 browsers: OnceLock::new(),
                 tools: OnceLock::new(),
@@ -450,6 +454,9 @@ impl JobService {
 
     /// Asks a job to end; `false` when the caller has no such job or it has ended.
     pub(crate) async fn cancel(&self, caller: &Caller, job_id: &str) -> Result<bool, StoreError> {
+        if self.0.cancel_starting(caller, job_id) {
+            return Ok(true);
+        }
         self.between(caller, job_id).await?;
         if let Some(live) = self.live(caller, job_id) {
             live.cancel();
@@ -494,12 +501,13 @@ impl JobService {
         caller: &Caller,
         id: &str,
     ) -> Result<Option<JobRow>, StoreError> {
-        Ok(self
-            .0
-            .store
-            .get_job(id)
-            .await?
-            .filter(|j| j.user_id == caller.user_id))
+        let mut found = self.0.store.get_job(id).await?;
+        if found.is_none()
+            && let Some(other) = other_spelling(id)
+        {
+            found = self.0.store.get_job(&other).await?;
+        }
+        Ok(found.filter(|j| j.user_id == caller.user_id))
     }
 
     pub(crate) async fn list(

@@ -113,7 +113,9 @@ async fn serve(sockets: &Sockets, watch: &LoopWatch, socket: WebSocket) {
                     },
                     Some(Ok(Message::Binary(_))) => error("Messages are JSON text"),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => break None,
+                    // What it holds is not read, so that nothing after it can be.
+                    Some(Err(_)) => break Some(Close::TOO_LARGE),
+                    Some(Ok(Message::Close(_))) | None => break None,
                 }
             }
             frame = watch.next() => Message::Text((&*frame).into()),

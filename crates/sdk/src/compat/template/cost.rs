@@ -60,7 +60,11 @@ impl Vm<'_> {
         }
         let mut sum = 2;
         match value {
-            Value::Str(s) => sum = s.len(),
+            Value::Str(s) => {
+                // Reading a long text is work, too.
+                self.spend(s.len() >> 8)?;
+                sum = s.len();
+            }
             Value::Bytes(b) => sum = b.len(),
             Value::List(items) => {
                 self.spend(items.len())?;

@@ -449,7 +449,7 @@ fn numeric(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments) -> Outc
                 .ok_or_else(|| format!("`{name}` needs a number, not {}", described(&value)))?;
             if name == "abs" {
                 match n {
-                    Value::Int(i) => i.saturating_abs().into(),
+                    Value::Int(i) => i.checked_abs().ok_or("the number is too large")?.into(),
                     other => other.as_f64().unwrap_or_default().abs().into(),
                 }
             } else {

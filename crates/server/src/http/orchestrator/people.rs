@@ -17,8 +17,9 @@ use crate::http::extract::{Path, Room, read_json};
 use crate::http::keys::shown_once;
 use crate::http::rate::address_of;
 use crate::http::{AppState, json};
+use crate::services::loops::ids;
 use crate::services::{
-    Caller, KeyError, LONGEST_KEY_NAME, NewKey, PeopleError, Registration, SignedIn, TimeText,
+    Caller, KeyError, LONGEST_KEY_NAME, NewKey, PeopleError, Registration, SignedIn, zulu_text,
 };
 
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -281,16 +282,16 @@ struct KeyBody {
     id: String,
     name: String,
     prefix: String,
-    created_at: TimeText,
+    created_at: String,
 }
 
 impl From<ApiKeyRow> for KeyBody {
     fn from(row: ApiKeyRow) -> Self {
         KeyBody {
-            id: row.id,
+            id: ids::shown(&row.id),
             name: row.name,
             prefix: row.prefix,
-            created_at: TimeText(row.created_at),
+            created_at: zulu_text(row.created_at),
         }
     }
 }
@@ -362,6 +363,7 @@ async fn delete_key(
     caller: Caller,
     Path(id): Path,
 ) -> Result<Response, Envelope> {
+    let id = id.replace('-', "");
     app.door.accounts.delete_key(&caller, &id).await?;
     app.door.accounts.drop_tickets(&caller.user_id);
     app.sockets.close_of(&caller.user_id, true);

@@ -456,7 +456,10 @@ async fn windows_and_questions_of_a_page_hold_nothing_up() {
         let targets = targets["targetInfos"].as_array().unwrap().clone();
         targets
             .iter()
-            .filter(|t| t["type"] == "page" && t["url"] != "about:blank")
+            // What the browser shows of itself is no window of the page's.
+            .filter(|t| {
+                t["type"] == "page" && t["url"].as_str().is_some_and(|u| u.starts_with("http"))
+            })
             .count()
     };
     while pages().await > 1 {

@@ -1,7 +1,8 @@
 //! The beginning of a job: what is asked for, the row it leaves, and the attempt that sees it through.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 
 use nodetool_engine::AssetMode;
 use nodetool_protocol::{Map, Value};
@@ -77,7 +78,51 @@ impl StartRun {
     }
 }
 
+/// A job whose row is being written.
+struct Starting<'a> {
+    inner: &'a Inner,
+    id: Arc<str>,
+    cancelled: CancellationToken,
+}
+
+impl<'a> Starting<'a> {
+    fn enter(inner: &'a Inner, subject: &Subject) -> Self {
+        let (id, cancelled) = (subject.job_id.clone(), CancellationToken::new());
+        let whose = (subject.user_id.clone(), cancelled.clone());
+        inner.starting().insert(id.clone(), whose);
+        Starting {
+            inner,
+            id,
+            cancelled,
+        }
+    }
+}
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.inner.starting().remove(&self.id);
+    }
+}
+
 impl Inner {
+    fn starting(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Arc<str>, CancellationToken)>> {
+        self.starting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells a job to end whose row is being written, unless there is an older one of its id; whether there was one.
+    pub(super) fn cancel_starting(&self, caller: &Caller, job_id: &str) -> bool {
+        if self.running().contains_key(job_id) {
+            return false;
+        }
+        match self.starting().get(job_id) {
+            Some((user, cancelled)) if **user == *caller.user_id => {
+                cancelled.cancel();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Stores the job and hands its attempt to a task.
     pub(super) async fn begin(
         self: Arc<Self>,
@@ -105,6 +150,8 @@ impl Inner {
             job.status = nodetool_store::JobStatus::Scheduled;
         }
         let started_at = job.started_at;
+        // From here on it can be told to end: whoever reads its row may know its id.
+        let starting = Starting::enter(&self, &subject);
         // The id is told to a client, so the row comes first; an id of the client's may be taken.
         self.store.add_job(job).await.map_err(|e| match e {
             StoreError::AlreadyExists { id, .. } => RunError::Taken(id),
@@ -119,7 +166,7 @@ impl Inner {
             started_at,
             feed: Some(feed.clone()),
             handle: OnceLock::new(),
-            cancelled: CancellationToken::new(),
+            cancelled: starting.cancelled.clone(),
             commands: Some(commands),
             pausing: AtomicBool::new(false),
             _seat: seat,
@@ -127,6 +174,7 @@ impl Inner {
         });
         self.running()
             .insert(live.subject.job_id.clone(), live.clone());
+        drop(starting);
         let graph = start.workflow.graph.clone();
         let id = live.subject.job_id.clone();
         let journal = JobJournal::new(self.store.clone(), id, graph, self.steady);

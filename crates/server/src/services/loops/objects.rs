@@ -377,7 +377,6 @@ impl LoopService {
         self.insert(caller, row, &graph, move |copy| {
             copy.dialect.clone_from(&beside.dialect);
             copy.workflow_type.clone_from(&beside.workflow_type);
-            copy.restart.clone_from(&beside.restart);
             copy.category.clone_from(&beside.category);
             copy.restart.clone_from(&beside.restart);
             copy.env.clone_from(&beside.env);

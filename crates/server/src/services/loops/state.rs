@@ -189,8 +189,7 @@ impl Board {
                 error: None,
             }));
             // Nobody may take what comes now for a part of what was before.
-            inner.places.lose_all();
-            self.note_heard(&inner);
+            self.show(&mut inner);
         }
         drop(inner);
         self.touch();
@@ -277,8 +276,7 @@ impl Board {
         match status {
             JobStatus::Cancelled if is_last => {
                 inner.stands = Stands::Idle;
-                inner.places.lose_all();
-                self.note_heard(&inner);
+                self.show(&mut inner);
             }
             JobStatus::Cancelled => {}
             JobStatus::Completed => {
@@ -378,6 +376,13 @@ impl Board {
         if inner.places.push(&frame) {
             self.note_heard(inner);
         }
+    }
+
+    /// Tells the state to all who listen, in its place among the events.
+    fn show(&self, inner: &mut Inner) {
+        let frame = self.sync(inner);
+        inner.places.push(&frame);
+        self.note_heard(inner);
     }
 
     fn note_heard(&self, inner: &Inner) {
