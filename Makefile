@@ -84,3 +84,5 @@ bench: ## Measure the release build beside the ceiling probe
 	$(CARGO) build --release $(LOCKED) -p nodetool-server --example chat_load
 	CHAT_LOAD="$(TARGET)/release/examples/chat_load" NODETOOL="$(TARGET)/release/nodetool" bash bench/chat.sh
 	NTBENCH="$(BENCH)/release/ntbench" NODETOOL="$(TARGET)/release/nodetool" bash bench/doors.sh
+	$(CARGO) build --release $(LOCKED) -p nodetool-server --example loop_load
+	LOOP_LOAD="$(TARGET)/release/examples/loop_load" NODETOOL="$(TARGET)/release/nodetool" bash bench/loops.sh

@@ -8,11 +8,13 @@ import dataclasses
 import json
 import re
 
+from snippet_shapes import LOOPS, MESSAGES, Wrong, compare, want
+
 OVERVIEW, REFERENCE, GUIDE, SKILL = (
     "000-api-server-overview.md", "001-api-reference.md", "002-workflow-api-guide.md", "003-api-skill.md",
 )
 # The first two hold no code; if they ever do, it is not to be forgotten.
-DOCUMENTS = (OVERVIEW, REFERENCE, GUIDE, SKILL)
+DOCUMENTS = (OVERVIEW, REFERENCE, GUIDE, SKILL, LOOPS)
 
 # What is replaced in a snippet, by which value, and why. All else stays, `TOKEN` and `<user>` too: a server on one's own
 # machine asks for no token.
@@ -24,6 +26,9 @@ REPLACED = [
     (r'(?<=handle: ")\.\.\.(?=")', "handle", "the name of an output of the input node"),
     (r"(?<=/storage/)<path>", "path", "the file that has been stored"),
     (r"(?<=--port )8080\b", "free", "8080 may be taken"),
+    (r"(?<=127\.0\.0\.1:)7878\b", "loops", "another port only where 7878 is taken"),
+    (r"\{workflow_id\}", "loop", "ids are made by the server"),
+    (r"\bnode-uuid\b", "node", "ids are made by the server"),
 ]
 
 # Code of surfaces that are not there yet, and what it waits for.
@@ -45,6 +50,10 @@ class Outcome:
     seen: list
     # The messages that the document on the stream shows: what names each, and its keys.
     shapes: list
+    # What the document on loops shows beside its code, by heading.
+    shown: dict
+    # What was made before, by the name it is kept under.
+    kept: dict
 
     @property
     def messages(self):
@@ -68,6 +77,10 @@ class Case:
     # Before what the part ends, where only the head of a block is run.
     end: str = ""
     workflow: str = "echo"
+    # The loop it is about, where that is not the one that the document makes.
+    loop: str = ""
+    # What the id of the printed object is to later snippets.
+    keeps: str = ""
     before: str = ""
     after: str = ""
     # Where a block that starts a server makes it listen.
@@ -80,13 +93,8 @@ class Case:
         return f"{self.document}: {self.heading}" + (f": {self.begin.strip()}" if self.begin else "")
 
 
-class Wrong(Exception):
-    """What came out of a snippet is not what its document says."""
-
-
-def want(holds, sentence):
-    if not holds:
-        raise Wrong(sentence)
+# Loops that are there before any snippet, as nodes one behind the other.
+LOOPS_MADE = {"messages": MESSAGES}
 
 
 # --- what is expected -------------------------------------------------------------------------------------------------
@@ -221,6 +229,63 @@ def shown(text):
     return check
 
 
+def made(wanted):
+    """Something was made that has these values."""
+    def check(outcome):
+        object_ = json.loads(outcome.printed)
+        want(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", object_["id"]), f"an id was expected: {object_}")
+        for key, value in wanted.items():
+            want(object_[key] == value, f"{key} should be {value!r}: {object_}")
+    return check
+
+
+def pending(outcome):
+    answer = json.loads(outcome.printed)
+    want(answer["task_id"] and answer["status"] == "PENDING", f"a task that is PENDING was expected: {answer}")
+
+
+def requested(outcome):
+    """The node ran; that nobody answers at its address is its result."""
+    answer = json.loads(outcome.printed)
+    want(answer["success"] is True and answer["node_type"] == "http-request", f"a success was expected: {answer}")
+    result = answer["output"]["data"]["http_request"]
+    reached = isinstance(result["status"], int) and (result["status"] > 0 or result["error"]["message"])
+    want(reached, f"an answer or the reason for none was expected: {result}")
+
+
+def unfinished(outcome):
+    """The run failed because a field of its node has no value; both are named."""
+    prints(r"Event: state_sync \{", r"Event: workflow_failed \{")(outcome)
+    first, last = outcome.messages[0], outcome.messages[-1]
+    want(first["state"]["status"] == "failed", f"the first run should have failed: {first}")
+    (shown,) = outcome.shown["Workflow Failed"]
+    compare(shown, last)
+    node = outcome.kept["node"]
+    want(node in last["error"] and "url" in last["error"], f"the node {node} and its field url should be named: {last}")
+
+
+def watched(outcome):
+    """Every message that the document shows came, in order, with what is shown of it."""
+    want(outcome.shown["Client Messages"] == [{"type": "ping"}, {"type": "request_state"}], "these two were sent")
+    come = [m for m in outcome.messages if m["type"] != "pong"]
+    kinds = [m["type"] for m in come]
+    ends = (kinds[0], kinds[-1]) == ("state_sync", "workflow_completed")
+    want(ends, f"a state first and the end last were expected: {kinds}")
+    want({"type": "pong"} in outcome.messages, "a pong was expected")
+    for heading, kind in (
+        ("Node Started", "node_started"), ("Node Completed", "node_completed"), ("Node Failed", "node_failed"),
+        ("Workflow Completed", "workflow_completed"),
+    ):
+        (shown,) = outcome.shown[heading]
+        real = [m for m in come if m["type"] == kind]
+        want(real, f"a message {kind} was expected among {kinds}")
+        for message in real:
+            compare(shown, message)
+    (shown,) = outcome.shown["State Sync (On Connect)"]
+    asked = [m for m in come if m["type"] == "state_sync"][-1]
+    compare(shown, asked)
+
+
 # --- the workflows and the cases --------------------------------------------------------------------------------------
 
 
@@ -306,6 +371,18 @@ def control(begin, words, workflow, at, after, status):
 # Another connection has started the job.
 ELSEWHERE = "{\n" + OPEN + start("running") + CLOSE + "}\n" + OPEN
 
+# Around the code that watches a loop. A port that the document names is taken from the address.
+AT_LOOPS = "http://127.0.0.1:7878/api/workflow"
+STATUS = '(await (await fetch("http://127.0.0.1:{loops}/api/workflow/{loop}/task_status/")).json()).status'
+OVER = f'while ({STATUS} !== "FAILURE") await new Promise((again) => setTimeout(again, 20));\n'
+OPENED = 'await ws.until((m) => m.type === "state_sync");\n'
+AGAIN = 'await fetch("http://127.0.0.1:{loops}/api/workflow/{loop}/start_execution/");\n'
+ASKED = """await ws.until((m) => m.type === "node_started" && m.node_type === "static-delay-node");
+ws.send('{"type": "request_state"}');
+ws.send('{"type": "ping"}');
+"""
+ENDED = 'await ws.until((m) => /^workflow_/.test(m.type));\nws.close();\n'
+
 CASES = [
     Case(GUIDE, "Loading Workflows", lists, after="observed(workflows);\n"),
     Case(GUIDE, "HTTP API", answers(param_name="param_value"), "curl", workflow="parameter"),
@@ -370,4 +447,16 @@ CASES = [
     Case(SKILL, "Server Management", shown("prompt"), "nodetool workflows get"),
     Case(SKILL, "Server Management", shown("completed"), "nodetool jobs list"),
     Case(SKILL, "Server Management", shown(""), "nodetool secrets store", typed="a-secret"),
+    Case(
+        LOOPS, "Complete Workflow Execution", made({"name": "My Workflow"}), f"curl -X POST {AT_LOOPS}/ ", keeps="loop",
+    ),
+    Case(
+        LOOPS, "Complete Workflow Execution", made({"node_type": "http-request", "position": {"x": 100, "y": 200}}),
+        f"curl -X POST {AT_LOOPS}/{{workflow_id}}/nodes/add/", keeps="node",
+    ),
+    Case(LOOPS, "Complete Workflow Execution", pending, "curl -X GET"),
+    # The document watches after it has started; this run is over by then, so it is started once more.
+    Case(LOOPS, "Complete Workflow Execution", unfinished, "const ws", before=OVER, after=OPENED + AGAIN + ENDED),
+    Case(LOOPS, "Complete Workflow Execution", watched, "const ws", loop="messages", after=OPENED + AGAIN + ASKED + ENDED),
+    Case(LOOPS, "Node Execution", requested),
 ]

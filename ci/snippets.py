@@ -6,7 +6,8 @@ curl, JavaScript by node with two npm packages that are kept beside the build ar
 types, so they are JavaScript). Only what REPLACED names is replaced. A block of code that no table here knows is a
 failure, so that none is forgotten.
 
-What is run with what, and what has to come out: ci/snippet_cases.py. What JavaScript finds around it: ci/snippets.js.
+What is run with what, and what has to come out: ci/snippet_cases.py. What one document shows beside its code, and how a
+real one is had: ci/snippet_shapes.py. What JavaScript finds around it: ci/snippets.js.
 
 Run: python3 ci/snippets.py [target folder or program]
 """
@@ -29,9 +30,14 @@ import urllib.request
 import uuid
 
 from rigs import ROOT, START_SECONDS, Listening, Missing, nodetool, python_packages
-from snippet_cases import PIECES, CASES, DOCUMENTS, REPLACED, SHAPES, STORED, WAITING, WORKFLOWS, Outcome, Wrong
+from snippet_cases import (
+    CASES, DOCUMENTS, LOOPS_MADE, PIECES, REPLACED, SHAPES, STORED, WAITING, WORKFLOWS, Outcome,
+)
+from snippet_shapes import ANSWERS, Loops, Wrong, is_shown, read_shown, wrong_answers
 
 RUNTIME = ROOT / "ci" / "snippets.js"
+# Where the document on loops has its server.
+LOOPS_PORT = 7878
 PACKAGES = {"ws": "8.23.0", "@msgpack/msgpack": "3.1.3"}
 SNIPPET_SECONDS = 20
 INSTALL_SECONDS = 120
@@ -126,10 +132,22 @@ def saved(address):
     return ids
 
 
-def free_port():
+def free_port(wanted=0):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        # As the server does, which a connection of before keeps from no port.
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", wanted))
         return taken.getsockname()[1]
+
+
+def loops_port():
+    """The port that the document on loops names, or another where that is taken."""
+    try:
+        return free_port(LOOPS_PORT)
+    except OSError:
+        port = free_port()
+        print(f"port {LOOPS_PORT} is taken on this machine: what names it runs with {port}", flush=True)
+        return port
 
 
 def end(process, how=signal.SIGKILL):
@@ -168,8 +186,11 @@ class Started(Listening):
 class Runner:
     """Runs parts of blocks against a server and looks at what comes out."""
 
-    def __init__(self, address, ids, program, packages, folder, shapes):
-        self.address, self.ids, self.folder, self.shapes = address, ids, folder, shapes
+    def __init__(self, address, loops, ids, program, packages, folder, compared):
+        self.address, self.loops, self.ids, self.folder = address, loops, ids, folder
+        self.shapes, self.shown = compared
+        # Ids of what snippets have made, for those that come after.
+        self.kept = {}
         packages, self.python = packages
         programs = folder / "bin"
         programs.mkdir()
@@ -183,14 +204,16 @@ class Runner:
     def values(self, case):
         return {
             "port": self.address.rsplit(":", 1)[1], "workflow": self.ids[case.workflow], "job": str(uuid.uuid4()),
-            "path": STORED_AT, "handle": "chunk", "free": str(free_port()),
+            "path": STORED_AT, "handle": "chunk", "free": str(free_port()), "loops": self.loops, **self.kept,
+            **({"loop": self.ids[case.loop]} if case.loop else {}),
         }
 
     def run(self, case, block, code):
         """Runs a part; gives what ran, and what is wrong with what came out, or None."""
         values = self.values(case)
         for pattern, name, _ in REPLACED:
-            code = re.sub(pattern, values[name], code)
+            if name in values:
+                code = re.sub(pattern, values[name], code)
         before, after, listens = (
             re.sub(r"\{(\w+)\}", lambda m: values.get(m[1], m[0]), text) for text in (case.before, case.after, case.listens)
         )
@@ -241,7 +264,9 @@ class Runner:
         if process.returncode != 0:
             return text, came, f"ended with {process.returncode}"
         try:
-            case.check(Outcome(printed, seen, self.shapes))
+            case.check(Outcome(printed, seen, self.shapes, self.shown, self.kept))
+            if case.keeps:
+                self.kept[case.keeps] = json.loads(printed)["id"]
         except Wrong as e:
             return text, came, str(e)
         except (ValueError, KeyError, TypeError, AttributeError) as e:
@@ -275,12 +300,16 @@ def found_shapes(block):
 
 
 def sorted_out(read):
-    """The runnable parts in the order of the documents, the headings that wait, the shapes, and what is unaccounted for."""
-    runnable, waits, shapes, faults, used = [], [], [], [], set()
+    """The runnable parts in the order of the documents, the headings that wait, what is compared (messages of streams; what
+    the document on loops shows), and what is unaccounted for."""
+    runnable, waits, shapes, shown, faults, used = [], [], [], {}, [], set()
     for block in read:
         key = (block.document, block.heading)
         if key in SHAPES and not block.language:
             shapes += found_shapes(block)
+            continue
+        if is_shown(block):
+            shown.setdefault(block.heading, []).append(read_shown(block))
             continue
         if key in WAITING:
             waits.append((WAITING[key], f"{block.document}: {block.heading}"))
@@ -297,7 +326,7 @@ def sorted_out(read):
         if block.rest.strip():
             faults.append(f"{block.document}: {block.heading}: no table in snippet_cases.py speaks of:\n{block.rest}")
     faults += [f"{case.title}: not found in the document" for case in CASES if id(case) not in used]
-    return runnable, waits, shapes, faults
+    return runnable, waits, (shapes, shown), faults
 
 
 class Provider(http.server.BaseHTTPRequestHandler):
@@ -326,23 +355,29 @@ class Provider(http.server.BaseHTTPRequestHandler):
         self.answer("text/event-stream", "".join(f"data: {event}\n\n" for event in events).encode())
 
 
-def run_all(runnable, shapes, program, packages):
+def run_all(runnable, compared, program, packages):
     """Runs the parts; gives what is wrong, each as title, code and what came out."""
     wrong = []
     provider = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
     threading.Thread(target=provider.serve_forever, daemon=True).start()
     with provider, tempfile.TemporaryDirectory() as data, tempfile.TemporaryDirectory() as folder:
         url = f"openai=http://127.0.0.1:{provider.server_port}/v1"
-        server = nodetool(program, data, "--provider-url", url, OPENAI_API_KEY="a-key")
+        port = str(loops_port())
+        # Counting requests is off unless it is asked for; so many never come.
+        more = ("--orchestrator-port", port, "--rate-limit", "1000000")
+        server = nodetool(program, data, "--provider-url", url, *more, OPENAI_API_KEY="a-key")
         try:
             server.listens.wait(START_SECONDS)
             if server.address is None:
                 return [("the server did not start", "", "".join(server.log[-20:]))]
-            runner = Runner(server.address, saved(server.address), program, packages, pathlib.Path(folder), shapes)
+            loops = f"http://127.0.0.1:{port}"
+            ids = saved(server.address) | {name: Loops(loops).workflow(*nodes)[0] for name, nodes in LOOPS_MADE.items()}
+            runner = Runner(server.address, port, ids, program, packages, pathlib.Path(folder), compared)
             for case, block, code in runnable:
                 ran, came, fault = runner.run(case, block, code)
                 if fault:
                     wrong.append((f"{case.title}: {fault}", ran, came))
+            wrong += wrong_answers(loops, compared[1])
             died = server.process.poll() is not None
         finally:
             ended = server.stop()
@@ -376,9 +411,9 @@ def main(arguments):
     except (OSError, ValueError, Missing, subprocess.SubprocessError) as e:
         print(f"snippets: cannot begin: {e}", file=sys.stderr)
         return 2
-    runnable, waits, shapes, faults = sorted_out(read)
+    runnable, waits, compared, faults = sorted_out(read)
     begun = time.monotonic()
-    wrong = run_all(runnable, shapes, program, packages)
+    wrong = run_all(runnable, compared, program, packages)
     for title, ran, came in [*((fault, "", "") for fault in faults), *wrong]:
         print(f"\nsnippets: {title}\n{ran and '--- what ran'}\n{ran}\n{came and '--- what came out'}\n{came}", file=sys.stderr)
     failed = len({title for title, ran, _ in wrong if ran})
@@ -388,7 +423,8 @@ def main(arguments):
     counted = "".join(f"; {sum(r == reason for r, _ in waits)} wait for {reason}" for reason in reasons)
     failures = f", {len(wrong) + len(faults)} failed" if wrong or faults else ""
     print(
-        f"Ran {len(runnable)} snippets in {time.monotonic() - begun:.1f} s: {len(runnable) - failed} passed{failures}{counted}",
+        f"Ran {len(runnable)} snippets in {time.monotonic() - begun:.1f} s: {len(runnable) - failed} passed{failures}{counted}; "
+        f"{len(ANSWERS)} answers compared",
         flush=True,
     )
     return 1 if wrong or faults else 0

@@ -23,6 +23,7 @@ mod here;
 mod house;
 mod info;
 mod jobs;
+mod loops;
 mod mcp;
 mod migrate;
 mod model;
@@ -86,6 +87,8 @@ enum Command {
     Workflows(Box<workflows::Workflows>),
     /// Start jobs, look at them and keep a grip on them
     Jobs(Box<jobs::Jobs>),
+    /// Start, stop and watch workflows that go on: loops
+    Loop(Box<loops::Loops>),
     /// List, upload and download assets
     Assets(Box<assets::Assets>),
     /// Look at the models of this machine and download more
@@ -137,6 +140,7 @@ pub(crate) fn main(extensions: Vec<Extension>) -> ExitCode {
         Command::Validate(c) => c.main(),
         Command::Workflows(c) => c.main(extensions),
         Command::Jobs(c) => c.main(extensions),
+        Command::Loop(c) => c.main(extensions),
         Command::Assets(c) => c.main(extensions),
         Command::Model(c) => c.main(),
         Command::Admin(c) => c.main(),

@@ -40,9 +40,8 @@ impl FormStep for HttpRequest {
         let fields = vec![
             FieldSpec::new("method", FieldKind::Choice(methods.map(same).to_vec()))
                 .label("Method")
-                .required()
                 .initial("GET")
-                .help("Method of the request."),
+                .help("Method of the request; GET unless it is named."),
             FieldSpec::text("url")
                 .label("URL")
                 .longest(2048)

@@ -19,9 +19,9 @@ pub(super) fn check_size(field: &str, page: &str) -> Result<(), NodeError> {
 
 /// Elements that have no end, or may do without.
 const OPEN_ENDED: [&str; 32] = [
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
-    "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup", "caption",
-    "html", "head", "body", "rp",
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
+    "track", "wbr", "p", "li", "dt", "dd", "td", "th", "tr", "thead", "tbody", "tfoot", "option",
+    "optgroup", "colgroup", "caption", "html", "head", "body", "rp",
 ];
 /// Elements that hold text only.
 const TEXT_ONLY: [&str; 5] = ["script", "style", "textarea", "title", "noscript"];
@@ -36,7 +36,9 @@ pub(super) fn check_nesting(field: &str, page: &str) -> Result<(), NodeError> {
             rest = comment.find("-->").map_or("", |end| &comment[end..]);
             continue;
         }
-        let (ends, tag) = rest.strip_prefix('/').map_or((false, rest), |tag| (true, tag));
+        let (ends, tag) = rest
+            .strip_prefix('/')
+            .map_or((false, rest), |tag| (true, tag));
         let length = tag.bytes().take_while(u8::is_ascii_alphanumeric).count();
         let name = tag[..length].to_ascii_lowercase();
         if length == 0 || OPEN_ENDED.contains(&&*name) {

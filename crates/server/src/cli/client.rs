@@ -9,6 +9,10 @@ use reqwest::{Body, Method, Response, StatusCode, Url, redirect};
 
 use crate::outbound::tls;
 
+mod socket;
+
+pub(super) use socket::Socket;
+
 /// Time for an answer that is no stream.
 const PATIENCE: Duration = Duration::from_secs(300);
 const CONNECT: Duration = Duration::from_secs(10);
@@ -161,7 +165,7 @@ impl Client {
         })
     }
 
-    /// Sends a request; what comes back is a success whose body is still to be read.
+    /// Sends a request; what comes back is a success whose body is still to be read, or a socket that was asked for.
     pub(super) async fn open(&self, ask: Ask<'_>) -> anyhow::Result<Response> {
         let mut url = self.base.clone();
         // A base that has no path was refused when it was read.
@@ -191,7 +195,7 @@ impl Client {
             Ok(response) => response,
             Err(e) => bail!("{}", self.unreachable(&e)),
         };
-        if response.status().is_success() {
+        if response.status().is_success() || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(response);
         }
         let status = response.status();
@@ -251,7 +255,8 @@ impl Client {
                 format!("{address} has no {path}: an older server, or a URL that is not its root")
             }
             StatusCode::NOT_FOUND if !about.is_empty() => {
-                format!("{}: {}", told.unwrap_or_default(), plain(about))
+                let told = told.unwrap_or_default();
+                format!("{}: {}", told.trim_end_matches('.'), plain(about))
             }
             _ => {
                 let told = told.unwrap_or_else(|| format!("{address} answered {status}"));

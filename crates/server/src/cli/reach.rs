@@ -118,12 +118,14 @@ impl Reach {
     ) -> anyhow::Result<ExitCode> {
         self.run_until_done(extensions, async |client| {
             tokio::select! {
-                result = work(client) => result,
+                // Listened for before the work begins, however far that comes at once.
+                biased;
                 // The work is dropped, and with it the connection: a run it watched is cancelled.
                 _ = tokio::signal::ctrl_c() => {
                     eprintln!("interrupted");
                     Ok(ExitCode::from(EXIT_INTERRUPTED))
                 }
+                result = work(client) => result,
             }
         })
     }

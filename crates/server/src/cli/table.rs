@@ -23,14 +23,27 @@ pub(super) fn print(
     writeln!(out, "{}", text(header, rows, width()))
 }
 
+/// The same as text, for a terminal that is drawn anew.
+pub(super) fn fitting(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    text(header, rows, width())
+}
+
 /// Columns of the terminal that standard output is.
 fn width() -> Option<u16> {
+    size().map(|size| size.ws_col).filter(|w| *w > 0)
+}
+
+/// Lines of the terminal that standard output is.
+pub(super) fn height() -> Option<u16> {
+    size().map(|size| size.ws_row).filter(|h| *h > 0)
+}
+
+fn size() -> Option<rustix::termios::Winsize> {
     let out = std::io::stdout();
     if !out.is_terminal() {
         return None;
     }
-    let size = rustix::termios::tcgetwinsize(&out).ok()?;
-    Some(size.ws_col).filter(|w| *w > 0)
+    rustix::termios::tcgetwinsize(&out).ok()
 }
 
 fn text(header: &[&str], rows: Vec<Vec<String>>, width: Option<u16>) -> String {

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::loops::ids::other_spelling;
 use super::feeds::{Begin, Feed, Feeds, LogLine, Subject, Watch};
+use super::loops::ids::other_spelling;
 use super::{
     AssetService, BrowserService, Caller, Changes, CollectionService, Happened, ListJobs,
     ModelService, SecretsService, ThreadService, ToolService, WeakTools, WorkflowError,

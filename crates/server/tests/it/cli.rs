@@ -8,6 +8,7 @@ mod fake;
 mod files;
 mod hostile;
 mod jobs;
+mod loops;
 mod migrate;
 mod models;
 mod nodes;

@@ -1,7 +1,7 @@
 //! The beginning of a job: what is asked for, the row it leaves, and the attempt that sees it through.
 
-use std::sync::atomic::AtomicBool;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 
 use nodetool_engine::AssetMode;

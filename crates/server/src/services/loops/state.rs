@@ -281,7 +281,7 @@ impl Board {
             JobStatus::Cancelled => {}
             JobStatus::Completed => {
                 inner.close("completed", None, is_last);
-                self.tell(&mut inner, |workflow_id, seq| Event::WorkflowCompleted {
+                self.tell_end(&mut inner, |workflow_id, seq| Event::WorkflowCompleted {
                     workflow_id,
                     status: "success",
                     duration: seconds,
@@ -291,7 +291,7 @@ impl Board {
             _ => {
                 let error = error.unwrap_or("The run failed");
                 inner.close("failed", Some(error), is_last);
-                self.tell(&mut inner, |workflow_id, seq| Event::WorkflowFailed {
+                self.tell_end(&mut inner, |workflow_id, seq| Event::WorkflowFailed {
                     workflow_id,
                     error,
                     seq,
@@ -382,6 +382,17 @@ impl Board {
     fn show(&self, inner: &mut Inner) {
         let frame = self.sync(inner);
         inner.places.push(&frame);
+        self.note_heard(inner);
+    }
+
+    /// Tells of the end of a run; nobody who watches misses it, however short the run was.
+    fn tell_end<'a>(&'a self, inner: &mut Inner, event: impl FnOnce(&'a str, u64) -> Event<'a>) {
+        inner.seq += 1;
+        if inner.places.is_empty() {
+            return;
+        }
+        let frame = frame(&event(&self.workflow_id, inner.seq));
+        inner.places.push_end(&frame);
         self.note_heard(inner);
     }
 

@@ -135,9 +135,16 @@ impl Places {
         slow
     }
 
-    /// Everybody gets the state next.
-    pub(super) fn lose_all(&mut self) {
-        self.0.iter_mut().flatten().for_each(Place::lose);
+    /// Queues the frame that tells of an end: whoever gets the state next gets this after it.
+    pub(super) fn push_end(&mut self, frame: &Frame) {
+        for place in self.0.iter_mut().flatten() {
+            if place.lost || place.frames.len() == ROOM {
+                place.lost = true;
+                place.frames.clear();
+            }
+            place.frames.push_back(frame.clone());
+            place.rouse();
+        }
     }
 
     pub(super) fn lose(&mut self, key: usize) {

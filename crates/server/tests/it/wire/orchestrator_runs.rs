@@ -15,14 +15,14 @@ use super::client::{Client, Reply};
 use super::server::{pace, within};
 
 /// A workflow under construction.
-struct Flow<'a> {
-    client: &'a Client,
-    id: String,
+pub(super) struct Flow<'a> {
+    pub(super) client: &'a Client,
+    pub(super) id: String,
 }
 
 impl<'a> Flow<'a> {
     /// An empty production workflow.
-    async fn new(client: &'a Client) -> Self {
+    pub(super) async fn new(client: &'a Client) -> Self {
         Self::of(client, json!({ "name": "Flow" })).await
     }
 
@@ -40,12 +40,12 @@ impl<'a> Flow<'a> {
         Flow { client, id }
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("/api/workflow/{}/{rest}/", self.id)
     }
 
     /// Adds a node with a form; gives its id.
-    async fn node(&self, kind: &str, form: Value) -> String {
+    pub(super) async fn node(&self, kind: &str, form: Value) -> String {
         let body = json!({ "nodeTemplate": kind, "form_values": form });
         let made = self.post("nodes/add", &body).await;
         assert_eq!(made.status, 201, "{made:?}");
@@ -62,7 +62,7 @@ impl<'a> Flow<'a> {
         self.node("data-transformer", form).await
     }
 
-    async fn edge(&self, source: &str, target: &str) {
+    pub(super) async fn edge(&self, source: &str, target: &str) {
         self.edge_from(source, "default", target).await;
     }
 
@@ -72,22 +72,22 @@ impl<'a> Flow<'a> {
         assert_eq!(made.status, 201, "{made:?}");
     }
 
-    async fn post(&self, rest: &str, body: &Value) -> Reply {
+    pub(super) async fn post(&self, rest: &str, body: &Value) -> Reply {
         self.client.post(&self.path(rest), body).await
     }
 
-    async fn get(&self, rest: &str) -> Reply {
+    pub(super) async fn get(&self, rest: &str) -> Reply {
         self.client.get(&self.path(rest)).await
     }
 
-    async fn start(&self) -> Value {
+    pub(super) async fn start(&self) -> Value {
         self.client
             .call(Method::POST, &self.path("start_execution"))
             .await
             .ok()
     }
 
-    async fn stop(&self) -> Value {
+    pub(super) async fn stop(&self) -> Value {
         self.client
             .call(Method::POST, &self.path("stop_execution"))
             .await
@@ -98,12 +98,12 @@ impl<'a> Flow<'a> {
         self.get("execution_state").await.ok()
     }
 
-    async fn task(&self) -> Value {
+    pub(super) async fn task(&self) -> Value {
         self.get("task_status").await.ok()
     }
 
     /// The workflow itself.
-    async fn object(&self) -> Value {
+    pub(super) async fn object(&self) -> Value {
         let path = format!("/api/workflow/{}/", self.id);
         self.client.get(&path).await.ok()
     }
@@ -144,7 +144,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Runs one node; gives the whole answer.
-    async fn run_node(&self, node: &str, more: Value) -> Reply {
+    pub(super) async fn run_node(&self, node: &str, more: Value) -> Reply {
         let mut body = json!({ "node_id": node });
         let more = more.as_object().unwrap().clone();
         body.as_object_mut().unwrap().extend(more);
