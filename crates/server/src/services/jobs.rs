@@ -151,6 +151,9 @@ pub(crate) struct JobServiceParts {
     pub(crate) recovery: Recovery,
 }
 
+/// By job: whose it is, and what tells it to end.
+type Beginnings = HashMap<Arc<str>, (Arc<str>, CancellationToken)>;
+
 struct Inner {
     /// Itself, for what runs inside of runs.
     me: Weak<Inner>,
@@ -172,7 +175,7 @@ struct Inner {
     tasks: TaskTracker,
     running: Mutex<HashMap<Arc<str>, Arc<Live>>>,
     /// Jobs whose rows are being written, by id: whose they are, and what tells them to end.
-    starting: Mutex<HashMap<Arc<str>, (Arc<str>, CancellationToken)>>,
+    starting: Mutex<Beginnings>,
     nests: Nests,
     /// Browsers of steps; without, there are none.
     browsers: OnceLock<BrowserService>,

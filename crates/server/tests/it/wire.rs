@@ -37,6 +37,7 @@ mod observed;
 pub(crate) mod ollama;
 mod openai;
 mod orchestrator;
+mod orchestrator_cases;
 mod orchestrator_faults;
 mod orchestrator_runs;
 mod packages;

@@ -1,6 +1,5 @@
 //! The beginning of a job: what is asked for, the row it leaves, and the attempt that sees it through.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 
@@ -13,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::Attempt;
 use super::journal::JobJournal;
 use super::queue::Ask;
-use super::{CONCURRENT, FIRST_NUMBERS, Inner, Live, RunError, Work, recovery};
+use super::{Beginnings, CONCURRENT, FIRST_NUMBERS, Inner, Live, RunError, Work, recovery};
 use crate::services::feeds::{Begin, Subject, Watch};
 use crate::services::{Caller, Happened, Loaded};
 use crate::telemetry;
@@ -105,7 +104,7 @@ impl Drop for Starting<'_> {
 }
 
 impl Inner {
-    fn starting(&self) -> MutexGuard<'_, HashMap<Arc<str>, (Arc<str>, CancellationToken)>> {
+    fn starting(&self) -> MutexGuard<'_, Beginnings> {
         self.starting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

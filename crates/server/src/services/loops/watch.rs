@@ -203,6 +203,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_run_that_is_over_before_a_watcher_looks_is_told_whole() {
+        let board = board();
+        let watch = LoopWatch::new(board.clone());
+        next(&watch).await;
+        for _ in 0..2 {
+            board.begin(1);
+            board.started(&node());
+            board.completed(&node(), done());
+            board.end(JobStatus::Completed, None, 2.0);
+        }
+        board.begin(1);
+        board.started(&node());
+        let mut told = Vec::new();
+        for _ in 0..10 {
+            told.push(next(&watch).await);
+        }
+        let words = [
+            "state_sync",
+            "node_started",
+            "node_completed",
+            "workflow_completed",
+        ];
+        let types = |told: &[Value]| -> Vec<String> {
+            let types = told.iter().map(|m| m["type"].as_str().unwrap().to_owned());
+            types.collect()
+        };
+        assert_eq!(types(&told[..4]), words);
+        assert_eq!(types(&told[4..8]), words);
+        assert_eq!(told[4]["state"]["status"], "running");
+        assert_eq!(types(&told[8..]), &words[..2]);
+        // So is a stop, when another run begins at once.
+        board.end(JobStatus::Cancelled, None, 0.0);
+        board.begin(1);
+        board.started(&node());
+        for status in ["idle", "running"] {
+            assert_eq!(next(&watch).await["state"]["status"], status);
+        }
+        assert_eq!(next(&watch).await["type"], "node_started");
+    }
+
+    #[tokio::test]
     async fn the_state_comes_first_and_then_every_event_in_order() {
         let board = board();
         let watch = LoopWatch::new(board.clone());

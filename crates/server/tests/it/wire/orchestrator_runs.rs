@@ -27,13 +27,13 @@ impl<'a> Flow<'a> {
     }
 
     /// A workflow that is called, and active.
-    async fn api(client: &'a Client) -> Self {
+    pub(super) async fn api(client: &'a Client) -> Self {
         let flow = Self::of(client, json!({ "name": "Api", "workflow_type": "api" })).await;
         flow.post("activate", &json!({})).await.ok();
         flow
     }
 
-    async fn of(client: &'a Client, body: Value) -> Self {
+    pub(super) async fn of(client: &'a Client, body: Value) -> Self {
         let made = client.post("/api/workflow/", &body).await;
         assert_eq!(made.status, 201, "{made:?}");
         let id = made.json()["id"].as_str().unwrap().to_owned();
@@ -52,12 +52,12 @@ impl<'a> Flow<'a> {
         made.json()["id"].as_str().unwrap().to_owned()
     }
 
-    async fn counter(&self, min: i64, max: i64) -> String {
+    pub(super) async fn counter(&self, min: i64, max: i64) -> String {
         self.node("counter", count(min, max)).await
     }
 
     /// A step that adds `data_transformer` with this JSON.
-    async fn transformer(&self, output: &str) -> String {
+    pub(super) async fn transformer(&self, output: &str) -> String {
         let form = json!({ "overwrite": false, "output_template": output });
         self.node("data-transformer", form).await
     }
@@ -66,7 +66,7 @@ impl<'a> Flow<'a> {
         self.edge_from(source, "default", target).await;
     }
 
-    async fn edge_from(&self, source: &str, handle: &str, target: &str) {
+    pub(super) async fn edge_from(&self, source: &str, handle: &str, target: &str) {
         let body = json!({ "source": source, "target": target, "sourceHandle": handle });
         let made = self.post("connections/add", &body).await;
         assert_eq!(made.status, 201, "{made:?}");
@@ -94,7 +94,7 @@ impl<'a> Flow<'a> {
             .ok()
     }
 
-    async fn state(&self) -> Value {
+    pub(super) async fn state(&self) -> Value {
         self.get("execution_state").await.ok()
     }
 
@@ -109,7 +109,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Waits for the state to be as it should.
-    async fn until(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(super) async fn until(&self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         within(what, async {
             loop {
                 let state = self.state().await;
@@ -123,7 +123,7 @@ impl<'a> Flow<'a> {
     }
 
     /// The state once a run has ended.
-    async fn ended(&self) -> Value {
+    pub(super) async fn ended(&self) -> Value {
         self.until("the end of a run", |state| {
             matches!(state["status"].as_str(), Some("completed" | "failed"))
         })
@@ -131,7 +131,7 @@ impl<'a> Flow<'a> {
     }
 
     /// Runs it over the other API; gives what its nodes did, as `status node`, and the end.
-    async fn watched(&self) -> (Vec<(String, String)>, Value) {
+    pub(super) async fn watched(&self) -> (Vec<(String, String)>, Value) {
         let id = self.id.replace('-', "");
         let stream = self.client.run_lines(&id, &json!({})).await;
         let lines = stream.lines().await;
@@ -151,26 +151,26 @@ impl<'a> Flow<'a> {
         self.post("execute_and_save_node", &body).await
     }
 
-    async fn output_of(&self, node: &str) -> Value {
+    pub(super) async fn output_of(&self, node: &str) -> Value {
         let output = self.get(&format!("nodes/{node}/output")).await.ok();
         output["output_data"].clone()
     }
 }
 
 /// The form of a counter.
-fn count(min: i64, max: i64) -> Value {
+pub(super) fn count(min: i64, max: i64) -> Value {
     json!({ "min_value": min, "max_value": max, "direction": "increment", "step": 1 })
 }
 
 /// The nodes that completed, in order.
-fn completed<'a>(told: &'a [(String, String)]) -> Vec<&'a str> {
+fn completed(told: &[(String, String)]) -> Vec<&str> {
     let done = told.iter().filter(|(status, _)| status == "completed");
     done.map(|(_, node)| node.as_str()).collect()
 }
 
 /// The text of a refusal.
 #[track_caller]
-fn error(reply: &Reply, status: u16) -> String {
+pub(super) fn error(reply: &Reply, status: u16) -> String {
     assert_eq!(reply.status, status, "{reply:?}");
     reply.json()["error"].as_str().unwrap().to_owned()
 }

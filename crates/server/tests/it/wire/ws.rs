@@ -14,4 +14,4 @@ mod reconnect;
 mod secrets;
 mod terminal;
 
-pub(super) use client::opened;
+pub(super) use client::{Socket, opened};

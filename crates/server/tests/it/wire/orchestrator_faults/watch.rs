@@ -75,8 +75,12 @@ impl Watch {
     /// The state once it is as wanted; asks for it again and again.
     pub(super) async fn until_state(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
+            // A state may come unasked; the pong tells that the one that was asked for has come.
             self.say(r#"{"type": "request_state"}"#).await;
-            let state = self.state().await;
+            self.say(r#"{"type": "ping"}"#).await;
+            let messages = self.until(|m| m["type"] == "pong").await;
+            let told = messages.iter().rev().find(|m| m["type"] == "state_sync");
+            let state = told.expect("a state")["state"].clone();
             if wanted(&state) {
                 return state;
             }

@@ -14,7 +14,7 @@ async fn noting(flow: &Flow<'_>, file: &str, template: &str) -> String {
 }
 
 /// The lines of the file of that name below a folder, once it is there.
-fn lines(folder: &Path, name: &str) -> Vec<String> {
+pub(super) fn lines(folder: &Path, name: &str) -> Vec<String> {
     let mut open = vec![folder.to_owned()];
     while let Some(at) = open.pop() {
         for entry in std::fs::read_dir(&at).into_iter().flatten().flatten() {

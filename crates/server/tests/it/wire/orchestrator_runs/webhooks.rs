@@ -102,6 +102,8 @@ async fn case_62_calls_wait_while_the_loop_is_busy_and_come_in_order() {
         .map(|n| n["node_id"].as_str().unwrap())
         .collect();
     assert_eq!(order, [&*producer, &delay, &write].repeat(3));
+    let written = super::loops::lines(server.folder(), "calls.txt");
+    assert_eq!(written, ["1", "2", "3"]);
     flow.stop().await;
 }
 

@@ -68,12 +68,12 @@ impl Socket {
         }
     }
 
-    pub(super) async fn send_raw(&mut self, message: Message) {
+    pub(in crate::wire) async fn send_raw(&mut self, message: Message) {
         self.inner.send(message).await.expect("an open socket");
     }
 
     /// Sends a message in the client's encoding.
-    pub(super) async fn send(&mut self, message: &Value) {
+    pub(in crate::wire) async fn send(&mut self, message: &Value) {
         self.send_raw(encode(message, self.mode)).await;
     }
 
@@ -126,7 +126,7 @@ impl Socket {
 
     /// The next message that is no news, which comes as the client writes.
     #[track_caller]
-    pub(super) fn next(&mut self) -> impl Future<Output = Value> {
+    pub(in crate::wire) fn next(&mut self) -> impl Future<Output = Value> {
         let here = std::panic::Location::caller();
         async move {
             let wanted = self.mode;
@@ -184,7 +184,7 @@ impl Socket {
     }
 
     /// Nothing more comes before the answer to a ping.
-    pub(super) async fn check_quiet(&mut self) {
+    pub(in crate::wire) async fn check_quiet(&mut self) {
         self.send(&json!({ "type": "ping" })).await;
         assert_eq!(self.next().await["type"], "pong");
     }
