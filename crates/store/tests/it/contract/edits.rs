@@ -90,7 +90,7 @@ pub(super) async fn a_key_names_one_file_of_a_node(store: Store) {
     assert!(second.row.updated_at > first.row.updated_at);
     assert_eq!(
         store.node_files("w", "n").await.unwrap(),
-        [second.row.clone()]
+        std::slice::from_ref(&second.row)
     );
     let found = store.find_node_file("u", "n", "k", "a.txt").await.unwrap();
     assert_eq!(found, Some(second.row));

@@ -306,7 +306,8 @@ async fn case_54_a_for_each_node_runs_item_by_item() {
 async fn a_password_is_kept_encrypted_and_sent_as_it_is() {
     let site = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", site.local_addr().unwrap());
-    let asked = tokio::spawn(async move {
+    let mut asked = tokio::task::JoinSet::new();
+    asked.spawn(async move {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let (mut socket, _) = site.accept().await.unwrap();
         let mut head = vec![0; 4096];
@@ -339,6 +340,6 @@ async fn a_password_is_kept_encrypted_and_sent_as_it_is() {
         "{answer}"
     );
     assert!(!answer.to_string().contains("correct horse"), "{answer}");
-    let head = asked.await.unwrap();
+    let head = asked.join_next().await.unwrap().unwrap();
     assert!(head.contains("Basic YW5uOmNvcnJlY3QgaG9yc2U="), "{head}");
 }
