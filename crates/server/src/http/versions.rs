@@ -240,7 +240,7 @@ async fn restore_version(
 
 /// Saves what an editor shows as a version, unless that was done a moment ago or there is nothing in it.
 #[utoipa::path(post, path = "/api/workflows/{id}/autosave", tag = "versions", params(("id" = String, Path)),
-    request_body = AutosaveRequest,
+    request_body = Option<AutosaveRequest>,
     responses((status = 200, body = AutosaveResponse), (status = 404, body = Refusal), (status = 413, body = Refusal),
         (status = 422, body = Refusal)))]
 async fn autosave_workflow(

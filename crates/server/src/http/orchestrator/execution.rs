@@ -262,9 +262,13 @@ struct WorkflowCallBody {
 /// Why a call gave nothing.
 #[derive(Serialize, ToSchema)]
 struct CallFault {
+    /// False; absent where the request itself could not be read.
+    #[schema(required = false)]
     success: bool,
     error: String,
+    #[schema(required = false)]
     workflow_id: String,
+    #[schema(required = false)]
     execution_time_ms: u64,
 }
 
