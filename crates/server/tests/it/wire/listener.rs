@@ -420,7 +420,17 @@ async fn kept_connections_do_not_hold_up_the_end() {
 #[tokio::test]
 async fn more_ports_lead_to_the_same_server() {
     let server = TestServer::start_with(&["--also-port", "0", "--also-port", "0"]);
-    let log = server.log();
+    // The address is known a moment before the line it stands in is kept.
+    let log = within("the line with the ports", async {
+        loop {
+            let log = server.log();
+            if log.contains("http://") {
+                return log;
+            }
+            pace().await;
+        }
+    })
+    .await;
     let ports = log.split("http://").skip(1).map(|rest| {
         let end = rest.find([' ', '\n']).unwrap_or(rest.len());
         rest[..end].parse::<SocketAddr>().unwrap()
