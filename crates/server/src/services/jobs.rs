@@ -465,6 +465,10 @@ impl JobService {
             live.cancel();
             return Ok(true);
         }
+        // Its row may have come into sight meanwhile, before whoever writes it knows that it has.
+        if self.0.cancel_starting(caller, job_id) {
+            return Ok(true);
+        }
         // A job that sleeps in its row only: suspended, or paused by an earlier process.
         let row = self.get(caller, job_id).await?;
         let Some(row) = row.filter(|row| !row.status.is_terminal()) else {
