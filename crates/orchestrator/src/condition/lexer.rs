@@ -1,6 +1,6 @@
 //! Cuts a condition into tokens. It must not know what they mean together.
 
-use nodetool_sdk::compat::is_py_space;
+use nodetool_sdk::compat::{is_py_space, py_literal};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
@@ -22,7 +22,10 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Token>, String> {
     let mut rest = source.trim_start_matches(is_py_space);
     while let Some(first) = rest.chars().next() {
         let (token, after) = match first {
-            '\'' | '"' => text(rest, first)?,
+            '\'' | '"' => {
+                let (text, length) = py_literal(rest)?;
+                (Token::Text(text), &rest[length..])
+            }
             '0'..='9' => number(rest)?,
             '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => number(rest)?,
             c if c == '_' || c.is_alphabetic() => {
@@ -40,55 +43,6 @@ pub(super) fn tokens(source: &str) -> Result<Vec<Token>, String> {
         rest = after.trim_start_matches(is_py_space);
     }
     Ok(out)
-}
-
-fn text(source: &str, quote: char) -> Result<(Token, &str), String> {
-    let mut out = String::new();
-    let mut chars = source.char_indices().skip(1);
-    while let Some((at, c)) = chars.next() {
-        if c == quote {
-            return Ok((Token::Text(out), &source[at + 1..]));
-        }
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        let Some((_, escaped)) = chars.next() else {
-            break;
-        };
-        let digits = match escaped {
-            'n' => {
-                out.push('\n');
-                continue;
-            }
-            'r' => {
-                out.push('\r');
-                continue;
-            }
-            't' => {
-                out.push('\t');
-                continue;
-            }
-            '\\' | '\'' | '"' => {
-                out.push(escaped);
-                continue;
-            }
-            '\n' => continue,
-            'x' => 2,
-            'u' => 4,
-            'U' => 8,
-            other => {
-                out.extend(['\\', other]);
-                continue;
-            }
-        };
-        let hex: String = chars.by_ref().take(digits).map(|(_, c)| c).collect();
-        match u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32) {
-            Some(c) if hex.len() == digits => out.push(c),
-            _ => return Err(format!("bad escape \\{escaped}{hex} in a text")),
-        }
-    }
-    Err("a text has no closing quote".into())
 }
 
 fn number(source: &str) -> Result<(Token, &str), String> {

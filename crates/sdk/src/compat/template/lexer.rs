@@ -1,6 +1,7 @@
 //! Cuts a template into text and the tokens of its tags. It must not know what they mean.
 
 use super::TemplateError;
+use crate::compat::py_literal;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token {
@@ -192,7 +193,7 @@ impl<'s> Lexer<'s> {
                 return self.fail(format!("a tag has no end (expected `{end}`)"));
             };
             match c {
-                '"' | '\'' => self.string(c)?,
+                '"' | '\'' => self.string()?,
                 '0'..='9' => self.number()?,
                 c if c == '_' || c.is_alphabetic() => {
                     let len = self
@@ -218,57 +219,15 @@ impl<'s> Lexer<'s> {
         }
     }
 
-    fn string(&mut self, quote: char) -> Result<(), TemplateError> {
-        let mut out = String::new();
-        let mut chars = self.rest.char_indices().skip(1);
-        while let Some((i, c)) = chars.next() {
-            if c == quote {
-                self.push(Token::Str(out));
-                self.advance(i + 1);
-                return Ok(());
+    fn string(&mut self) -> Result<(), TemplateError> {
+        match py_literal(self.rest) {
+            Ok((text, length)) => {
+                self.push(Token::Str(text));
+                self.advance(length);
+                Ok(())
             }
-            if c != '\\' {
-                out.push(c);
-                continue;
-            }
-            let Some((_, escaped)) = chars.next() else {
-                break;
-            };
-            let digits = match escaped {
-                'n' => {
-                    out.push('\n');
-                    continue;
-                }
-                't' => {
-                    out.push('\t');
-                    continue;
-                }
-                'r' => {
-                    out.push('\r');
-                    continue;
-                }
-                '\\' | '\'' | '"' => {
-                    out.push(escaped);
-                    continue;
-                }
-                '\n' => continue,
-                'x' => 2,
-                'u' => 4,
-                'U' => 8,
-                other => {
-                    out.extend(['\\', other]);
-                    continue;
-                }
-            };
-            let hex: String = (0..digits)
-                .filter_map(|_| chars.next().map(|(_, c)| c))
-                .collect();
-            match u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32) {
-                Some(c) => out.push(c),
-                None => return self.fail(format!("bad escape \\{escaped}{hex}")),
-            }
+            Err(why) => self.fail(why),
         }
-        self.fail("a text has no closing quote")
     }
 
     fn number(&mut self) -> Result<(), TemplateError> {
