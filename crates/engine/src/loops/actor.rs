@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -15,6 +15,8 @@ use super::plan::Region;
 use super::shared::Shared;
 use super::slot::{Slot, new_id};
 
+/// How long a loop whose steps never wait may keep others, or a stop, from their turn.
+const TURN: Duration = Duration::from_micros(100);
 /// How long a loop rests after its producer failed, or a fork did.
 const SHORT_REST: Duration = Duration::from_secs(1);
 /// The longest rest of a producer that fails again and again.
@@ -65,9 +67,12 @@ impl LoopActor {
     pub(super) async fn iterate(&self) {
         let mut pass = Pass::new(&self.region);
         let mut rest = SHORT_REST;
+        let mut turn: Option<Instant> = None;
         loop {
-            // A loop whose steps never wait must not keep others, or a stop, from their turn.
-            tokio::task::yield_now().await;
+            if turn.is_none_or(|began| began.elapsed() > TURN) {
+                tokio::task::yield_now().await;
+                turn = Some(Instant::now());
+            }
             let token = Token::new(new_id(), Map::new());
             let produced = self.run(Pass::start(), token).await;
             let resting = match produced {

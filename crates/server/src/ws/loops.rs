@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
+use futures_util::stream::SplitSink;
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::writer::{self, SIGN, SILENCE, STALL, part_with};
+use super::writer::{self, Gone, SIGN, SILENCE, flush, part_with, put};
 use super::{Close, READ_BUFFER, Sockets, WRITE_BUFFER, address, no_socket};
 use crate::listener::ClientAddr;
 use crate::services::LoopService;
@@ -87,27 +88,31 @@ async fn open(
                 return writer::say_goodbye(socket, NOT_FOUND).await;
             };
             tokio::select! {
-                () = serve(&sockets, &watch, socket) => {}
+                () = serve(&sockets, watch, socket) => {}
                 () = seat.dismissed() => {}
             }
         })
 }
 
 /// Serves a connection to its end.
-async fn serve(sockets: &Sockets, watch: &LoopWatch, socket: WebSocket) {
+async fn serve(sockets: &Sockets, mut watch: LoopWatch, socket: WebSocket) {
     let (mut sink, mut stream) = socket.split();
     let mut draining = sockets.0.draining.subscribe();
     let mut heard = Instant::now();
     let mut tick = tokio::time::interval_at(heard + SIGN, SIGN);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut messages = Vec::new();
     let close = loop {
-        let message = tokio::select! {
+        if send(&mut sink, &mut messages).await.is_err() {
+            break None;
+        }
+        messages.push(tokio::select! {
             biased;
             _ = draining.wait_for(|on| *on) => break Some(Close::DRAINING),
             message = stream.next() => {
                 heard = Instant::now();
                 match message {
-                    Some(Ok(Message::Text(text))) => match answer(watch, &text) {
+                    Some(Ok(Message::Text(text))) => match answer(&watch, &text) {
                         Some(answer) => answer,
                         None => continue,
                     },
@@ -118,23 +123,32 @@ async fn serve(sockets: &Sockets, watch: &LoopWatch, socket: WebSocket) {
                     Some(Ok(Message::Close(_))) | None => break None,
                 }
             }
-            frame = watch.next() => Message::Text((&*frame).into()),
+            frames = watch.next() => {
+                messages.extend(frames.iter().map(|frame| Message::Text((&**frame).into())));
+                continue;
+            }
             _ = tick.tick() => {
                 if heard.elapsed() > SILENCE {
                     break Some(Close::SILENT);
                 }
                 Message::Ping(bytes::Bytes::new())
             }
-        };
-        match tokio::time::timeout(STALL, sink.send(message)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => break None,
-            Err(_) => break Some(Close::TOO_SLOW),
-        }
+        });
     };
     if let Some(close) = close {
         part_with(&mut sink, &mut stream, close).await;
     }
+}
+
+/// Sends what there is, in as few packets as it takes.
+async fn send(
+    sink: &mut SplitSink<WebSocket, Message>,
+    messages: &mut Vec<Message>,
+) -> Result<(), Gone> {
+    for message in messages.drain(..) {
+        put(sink, message).await?;
+    }
+    flush(sink).await
 }
 
 /// What a client is told at once; words nobody knows are for others.
@@ -147,7 +161,10 @@ fn answer(watch: &LoopWatch, text: &str) -> Option<Message> {
     }
     match message["type"].as_str() {
         Some("ping") => Some(Message::Text(json!({"type": "pong"}).to_string().into())),
-        Some("request_state") => Some(Message::Text((&*watch.state()).into())),
+        Some("request_state") => {
+            watch.ask();
+            None
+        }
         _ => None,
     }
 }

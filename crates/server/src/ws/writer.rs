@@ -33,8 +33,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Rounds of replies and messages after which news get their turn.
 const ROUNDS: usize = 16;
 
-/// The connection is broken.
-struct Gone;
+/// The connection is broken, or takes nothing.
+pub(super) struct Gone;
 
 /// News a socket listens to.
 struct News {
@@ -193,11 +193,16 @@ async fn in_time<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<T, Go
     }
 }
 
-async fn put(sink: &mut SplitSink<WebSocket, Message>, message: Message) -> Result<(), Gone> {
+/// Writes a message where it waits for others to share a packet with.
+pub(super) async fn put(
+    sink: &mut SplitSink<WebSocket, Message>,
+    message: Message,
+) -> Result<(), Gone> {
     in_time(sink.feed(message)).await
 }
 
-async fn flush(sink: &mut SplitSink<WebSocket, Message>) -> Result<(), Gone> {
+/// Sends what has been put.
+pub(super) async fn flush(sink: &mut SplitSink<WebSocket, Message>) -> Result<(), Gone> {
     in_time(sink.flush()).await
 }
 

@@ -3,6 +3,7 @@
 //! Source: orchestrator spec 1.8.4, 3.5, 3.6.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use nodetool_protocol::{Map, Node, Value};
 use nodetool_sdk::steps::{Mode, StepConfig, StepDef, StepKind};
@@ -11,12 +12,15 @@ use nodetool_store::{NodeDataRow, now_micros};
 use super::editing::NodeChange;
 use super::masks::{mask, unmask};
 use super::opened::{Opened, object};
-use super::projection::{NodeValues, config, type_name};
+use super::projection::{config, type_name};
 use super::sessions::Key;
 use super::single::{Items, Ran, Single, shown};
 use super::{EditError, LoopFailure, LoopService, drive, ids};
 use crate::services::Caller;
 use crate::services::workflows::to_json;
+
+/// What is kept of a node that ends within this time is kept at once; else its input is kept while it runs.
+const QUICK: Duration = Duration::from_millis(2);
 
 /// A run of one node.
 #[derive(Clone, Debug)]
@@ -64,18 +68,29 @@ struct Prepared {
     before: Map,
 }
 
+impl Prepared {
+    fn input_text(&self) -> String {
+        to_json(&Value::from(self.input.clone()))
+    }
+}
+
 impl LoopService {
-    async fn prepare(&self, opened: &Opened, run: &NodeRun) -> Result<Prepared, LoopFailure> {
+    /// The workflow, and the node of it that is to run.
+    async fn prepare(
+        &self,
+        caller: &Caller,
+        workflow_id: &str,
+        run: &NodeRun,
+    ) -> Result<(Opened, Prepared), LoopFailure> {
+        let (opened, values) = self.opened_at(caller, workflow_id, &run.node_id).await?;
         let node: &Node = opened.node(&run.node_id)?;
         let def = self.def(&node.node_type)?;
-        let data = self.0.store.node_data(&opened.id).await?;
-        let values = NodeValues::read(&opened.id, data)?;
         let mut input = values.merged_input(&opened.graph, &node.id);
         // What the request says itself wins, so that sending the merged input again changes nothing.
         for (key, value) in &run.input {
             input.insert(key.clone(), value.clone());
         }
-        Ok(Prepared {
+        let prepared = Prepared {
             key: node.id.clone(),
             shown: ids::node_id(&opened.id, &node.id),
             node_type: type_name(&node.node_type).into(),
@@ -88,44 +103,97 @@ impl LoopService {
             input,
             before: values.output(&node.id),
             def,
-        })
+        };
+        Ok((opened, prepared))
     }
 
-    /// Keeps the form and the input of a node that is about to run.
+    /// Runs a node. Its form and input are kept whatever comes of it, what it gave and what templates keep for the
+    /// workflow if it is well.
+    async fn run_kept(
+        &self,
+        caller: &Caller,
+        opened: &Opened,
+        prepared: &Prepared,
+        single: Single,
+    ) -> Result<Result<Ran, LoopFailure>, LoopFailure> {
+        let runtime = single.flow.runtime.clone();
+        let run = async {
+            let run = self.run_single(caller, opened.loaded.clone(), single);
+            tokio::pin!(run);
+            let input = prepared.input_text();
+            tokio::select! {
+                biased;
+                ran = &mut run => Ok::<_, LoopFailure>((ran, Some(input))),
+                () = tokio::time::sleep(QUICK) => {
+                    self.keep(opened, prepared, Some(input), None).await?;
+                    Ok((run.await, None))
+                }
+            }
+        };
+        let (form, run) = tokio::join!(self.keep_form(caller, opened, prepared), run);
+        form?;
+        let (ran, input) = run?;
+        let output = match &ran {
+            Ok(Ran::Done(token, _) | Ran::Item(_, token)) => {
+                Some(to_json(&Value::from(token.data.clone())))
+            }
+            _ => None,
+        };
+        let is_well = output.is_some();
+        if input.is_some() || is_well {
+            self.keep(opened, prepared, input, output).await?;
+        }
+        if is_well && runtime.version() > 0 {
+            self.keep_runtime(&opened.id, &runtime).await;
+        }
+        Ok(ran)
+    }
+
+    /// Keeps the form and the input of a node that does not run.
     async fn keep_given(
         &self,
         caller: &Caller,
         opened: &Opened,
         prepared: &Prepared,
     ) -> Result<(), LoopFailure> {
+        self.keep_form(caller, opened, prepared).await?;
+        self.keep(opened, prepared, Some(prepared.input_text()), None)
+            .await
+    }
+
+    async fn keep_form(
+        &self,
+        caller: &Caller,
+        opened: &Opened,
+        prepared: &Prepared,
+    ) -> Result<(), LoopFailure> {
         let kept = opened.graph.nodes.iter().find(|n| n.id == prepared.key);
-        if kept.is_some_and(|node| node.data != prepared.form) {
-            let change = NodeChange {
-                form_values: Some(prepared.form.clone()),
-                ..NodeChange::default()
-            };
-            let changed = self
-                .change_node(caller, &opened.id, &prepared.key, change)
-                .await;
-            changed.map_err(|e| match e {
-                EditError::NoWorkflow => LoopFailure::NoWorkflow,
-                EditError::Workflow(e) => e.into(),
-                e => LoopFailure::Refused(e.to_string()),
-            })?;
+        if kept.is_none_or(|node| node.data == prepared.form) {
+            return Ok(());
         }
-        let input = to_json(&Value::from(prepared.input.clone()));
-        self.keep(opened, &prepared.key, Some(input), None).await
+        let change = NodeChange {
+            form_values: Some(prepared.form.clone()),
+            ..NodeChange::default()
+        };
+        let changed = self
+            .change_node(caller, &opened.id, &prepared.key, change)
+            .await;
+        changed.map(drop).map_err(|e| match e {
+            EditError::NoWorkflow => LoopFailure::NoWorkflow,
+            EditError::Workflow(e) => e.into(),
+            e => LoopFailure::Refused(e.to_string()),
+        })
     }
 
     async fn keep(
         &self,
         opened: &Opened,
-        node_id: &str,
+        prepared: &Prepared,
         input_data: Option<String>,
         output_data: Option<String>,
     ) -> Result<(), LoopFailure> {
         let row = NodeDataRow {
-            node_id: node_id.to_owned(),
+            node_id: prepared.key.to_string(),
             updated_at: now_micros(),
             input_data,
             output_data,
@@ -133,31 +201,14 @@ impl LoopService {
         Ok(self.0.store.put_node_data(&opened.id, vec![row]).await?)
     }
 
-    /// Keeps what a node gave, and what templates keep for the workflow.
-    async fn keep_output(
-        &self,
-        opened: &Opened,
-        node_id: &str,
-        data: &Map,
-        flow: &nodetool_sdk::steps::FlowCx,
-    ) -> Result<(), LoopFailure> {
-        let output = to_json(&Value::from(data.clone()));
-        self.keep(opened, node_id, None, Some(output)).await?;
-        if flow.runtime.version() > 0 {
-            self.keep_runtime(&opened.id, &flow.runtime).await;
-        }
-        Ok(())
-    }
-
-    /// Runs one node; keeps its form and input before and its output after, if it is well.
+    /// Runs one node.
     pub(crate) async fn execute_node(
         &self,
         caller: &Caller,
         workflow_id: &str,
         run: NodeRun,
     ) -> Result<Executed, LoopFailure> {
-        let opened = self.opened(caller, workflow_id).await?;
-        let prepared = self.prepare(&opened, &run).await?;
+        let (opened, prepared) = self.prepare(caller, workflow_id, &run).await?;
         let runtime = object(&opened.row.runtime_state);
         let flow = self.development(caller, opened.env(), runtime);
         let failed = |error: String| Executed {
@@ -186,7 +237,7 @@ impl LoopService {
                 form: prepared.form.clone(),
                 config: prepared.config.clone(),
             },
-            flow: flow.clone(),
+            flow,
             input: prepared.input.clone(),
             timeout: run.timeout,
             session: run.session.map(|session| Key {
@@ -209,15 +260,8 @@ impl LoopService {
         } else {
             single
         };
-        let (kept, ran) = tokio::join!(
-            self.keep_given(caller, &opened, &prepared),
-            self.run_single(caller, opened.loaded.clone(), single)
-        );
-        kept?;
-        let (token, route) = match ran {
+        let (token, route) = match self.run_kept(caller, &opened, &prepared, single).await? {
             Ok(Ran::Done(token, _)) if is_loop => {
-                self.keep_output(&opened, &prepared.key, &token.data, &flow)
-                    .await?;
                 let output = Value::map([("data", Value::from(token.data))]);
                 return Ok(Executed {
                     output: Ok((output, "default".into())),
@@ -238,8 +282,6 @@ impl LoopService {
             Err(e @ LoopFailure::TimedOut(_)) => return Ok(failed(e.to_string())),
             Err(e) => return Err(e),
         };
-        self.keep_output(&opened, &prepared.key, &token.data, &flow)
-            .await?;
         Ok(Executed {
             output: Ok((shown(&token), route)),
             ..failed(String::new())
@@ -268,8 +310,7 @@ impl LoopService {
         run: NodeRun,
         index: Option<usize>,
     ) -> Result<Iterated, LoopFailure> {
-        let opened = self.opened(caller, workflow_id).await?;
-        let prepared = self.prepare(&opened, &run).await?;
+        let (opened, prepared) = self.prepare(caller, workflow_id, &run).await?;
         let refused = |error: String, for_each: Map| {
             Ok(Iterated {
                 node_id: prepared.shown.clone(),
@@ -289,10 +330,12 @@ impl LoopService {
         let mut results = results.unwrap_or_default();
         // An item that runs again takes the place of what it gave before, and of all after it.
         results.truncate(index);
-        self.keep_given(caller, &opened, &prepared).await?;
         let plan = match self.body(&opened, &prepared) {
             Ok(plan) => plan,
-            Err(error) => return refused(error, Map::new()),
+            Err(error) => {
+                self.keep_given(caller, &opened, &prepared).await?;
+                return refused(error, Map::new());
+            }
         };
         let flow = self.development(caller, opened.env(), object(&opened.row.runtime_state));
         let single = Single {
@@ -302,17 +345,14 @@ impl LoopService {
                 form: prepared.form.clone(),
                 config: prepared.config.clone(),
             },
-            flow: flow.clone(),
+            flow,
             input: prepared.input.clone(),
             timeout: run.timeout,
             session: None,
             items: Items::One(plan, index, results),
         };
-        let ran = self.run_single(caller, opened.loaded.clone(), single).await;
-        match ran {
+        match self.run_kept(caller, &opened, &prepared, single).await? {
             Ok(Ran::Item(sinks, token)) => {
-                self.keep_output(&opened, &prepared.key, &token.data, &flow)
-                    .await?;
                 let for_each = token.data.get("forEachNode").and_then(Value::as_map);
                 Ok(Iterated {
                     node_id: prepared.shown,

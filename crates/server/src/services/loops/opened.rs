@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nodetool_protocol::{Graph, Map, Node};
 use nodetool_store::LoopRow;
 
+use super::projection::NodeValues;
 use super::sealing::SEALED;
 use super::{LoopFailure, LoopService, ids};
 use crate::services::{Caller, Loaded, read_graph};
@@ -19,19 +20,48 @@ pub(super) struct Opened {
 }
 
 impl LoopService {
-    /// The id of a workflow in the store, as a client may have written it.
+    /// The id of a workflow of the caller's in the store, as a client may have written it.
     pub(crate) async fn stored_id(
         &self,
         caller: &Caller,
         given: &str,
     ) -> Result<String, LoopFailure> {
-        let id = self.0.workflows.spelling(given.to_owned()).await?;
-        self.0.workflows.check_owned(caller, &id).await?;
-        Ok(id)
+        Ok(self.0.workflows.own_id(caller, given).await?)
     }
 
     /// A workflow of the caller's.
     pub(super) async fn opened(&self, caller: &Caller, given: &str) -> Result<Opened, LoopFailure> {
+        let mut opened = self.unread(caller, given).await?;
+        if let Some(row) = self.0.store.get_loop(&opened.id).await? {
+            opened.row = row;
+        }
+        Ok(opened)
+    }
+
+    /// The same, with the last values of a node, by any id a client may know, and of those right before it.
+    pub(super) async fn opened_at(
+        &self,
+        caller: &Caller,
+        given: &str,
+        node_id: &str,
+    ) -> Result<(Opened, NodeValues), LoopFailure> {
+        let mut opened = self.unread(caller, given).await?;
+        let node = &opened.node(node_id)?.id;
+        let edges = opened.graph.edges.iter().filter(|e| e.target == *node);
+        let mut near: Vec<String> = edges.map(|e| e.source.to_string()).collect();
+        near.push(node.to_string());
+        near.sort_unstable();
+        near.dedup();
+        let (row, data) = self.0.store.get_loop_and_data(&opened.id, near).await?;
+        if let Some(row) = row {
+            opened.row = row;
+        }
+        let values = NodeValues::read(&opened.id, data)?;
+        Ok((opened, values))
+    }
+
+    /// A workflow of the caller's whose row has not been read yet.
+    async fn unread(&self, caller: &Caller, given: &str) -> Result<Opened, LoopFailure> {
         let id = self.stored_id(caller, given).await?;
         let loaded = self.0.workflows.load(caller, &id).await?;
         let text = loaded.graph.as_deref().unwrap_or("{}");
@@ -39,9 +69,8 @@ impl LoopService {
         if text.contains(SEALED) {
             graph = self.unsealed_graph(&caller.user_id, graph).await?;
         }
-        let row = self.0.store.get_loop(&id).await?;
         Ok(Opened {
-            row: row.unwrap_or_else(|| LoopRow::new(&id, "dataflow")),
+            row: LoopRow::new(&id, "dataflow"),
             id: id.into(),
             graph: Arc::new(graph),
             loaded,

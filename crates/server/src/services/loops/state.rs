@@ -341,23 +341,28 @@ impl Board {
         self.note_heard(&inner);
     }
 
-    /// The next frame of a watcher; nothing yet when it is to wait for its `Notify`.
-    pub(super) fn take(&self, key: usize) -> Option<Frame> {
-        let mut inner = self.lock();
-        if inner.places.catch_up(key) {
-            self.note_heard(&inner);
-            return Some(self.sync(&inner));
-        }
-        inner.places.take(key)
+    /// Whether so many frames wait for a watcher; its `Notify` tells it when they do.
+    pub(super) fn has(&self, key: usize, count: usize) -> bool {
+        self.lock().places.has(key, count)
     }
 
-    /// The state as a frame, in place of all that waits for the watcher.
-    pub(super) fn take_state(&self, key: usize) -> Frame {
+    /// All frames that wait for a watcher.
+    pub(super) fn take(&self, key: usize) -> VecDeque<Frame> {
         let mut inner = self.lock();
-        inner.places.lose(key);
-        inner.places.catch_up(key);
+        let (mut frames, lost) = inner.places.take(key);
+        if lost {
+            frames.push_front(self.sync(&inner));
+            self.note_heard(&inner);
+        }
+        frames
+    }
+
+    /// Tells the state to one watcher, in its place among the events.
+    pub(super) fn tell_state(&self, key: usize) {
+        let mut inner = self.lock();
+        let frame = self.sync(&inner);
+        inner.places.push_to(key, &frame);
         self.note_heard(&inner);
-        self.sync(&inner)
     }
 
     fn sync(&self, inner: &Inner) -> Frame {

@@ -1,17 +1,24 @@
 //! Those who watch a workflow: each has a place with a bounded queue of frames, and takes at its own pace.
 //!
 //! A watcher that falls behind loses what waits for it and gets the state instead, once it looks again; nobody waits for
-//! it. Source: orchestrator spec 4.2.
+//! it. Where much happens, what happens within a moment is taken at once. Source: orchestrator spec 4.2.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::state::Board;
 
 /// Frames that wait for one watcher.
 const ROOM: usize = 256;
+/// How often frames are taken in a moment as soon as they are there; then they wait for its end.
+const AT_ONCE: u32 = 16;
+const MOMENT: Duration = Duration::from_millis(1);
+/// Frames that are not made to wait for the end of a moment.
+const MANY: usize = ROOM / 4;
 
 /// A frame: JSON text, the same for all who watch.
 pub(crate) type Frame = Arc<str>;
@@ -21,28 +28,50 @@ pub(crate) struct LoopWatch {
     board: Arc<Board>,
     key: usize,
     wake: Arc<Notify>,
+    /// When the moment began, and how often frames were taken in it.
+    moment: (Instant, u32),
 }
 
 impl LoopWatch {
     pub(super) fn new(board: Arc<Board>) -> Self {
         let (key, wake) = board.join();
-        LoopWatch { board, key, wake }
-    }
-
-    /// The next frame; waits without limit. The first is a `state_sync`.
-    pub(crate) async fn next(&self) -> Frame {
-        loop {
-            if let Some(frame) = self.board.take(self.key) {
-                return frame;
-            }
-            // A permit of an earlier frame only makes it look once more.
-            self.wake.notified().await;
+        LoopWatch {
+            board,
+            key,
+            wake,
+            moment: (Instant::now(), 0),
         }
     }
 
-    /// The state now, as a `state_sync`; what waited is part of it and does not come any more.
-    pub(crate) fn state(&self) -> Frame {
-        self.board.take_state(self.key)
+    /// The next frames, at least one; waits without limit. The first is a `state_sync`. Nothing is lost when it is
+    /// dropped while it waits.
+    pub(crate) async fn next(&mut self) -> VecDeque<Frame> {
+        let end = self.moment.0 + MOMENT;
+        if self.moment.1 >= AT_ONCE && Instant::now() < end {
+            // A write for each frame costs more than all that is in it.
+            let many = async {
+                while !self.board.has(self.key, MANY) {
+                    self.wake.notified().await;
+                }
+            };
+            // What there is at the end of the moment is taken then.
+            let _ = tokio::time::timeout_at(end, many).await;
+        }
+        while !self.board.has(self.key, 1) {
+            // A permit of an earlier frame only makes it look once more.
+            self.wake.notified().await;
+        }
+        let now = Instant::now();
+        if now >= end {
+            self.moment = (now, 0);
+        }
+        self.moment.1 += 1;
+        self.board.take(self.key)
+    }
+
+    /// Asks for the state, which comes after what waits.
+    pub(crate) fn ask(&self) {
+        self.board.tell_state(self.key);
     }
 }
 
@@ -60,20 +89,36 @@ struct Place {
     frames: VecDeque<Frame>,
     /// Frames were dropped: it gets the state next.
     lost: bool,
-    /// It found nothing when it last looked.
-    waiting: bool,
+    /// It waits for so many frames.
+    wants: usize,
     wake: Arc<Notify>,
 }
 
 impl Place {
+    /// Queues a frame; whether there was room for it.
+    fn push(&mut self, frame: &Frame) -> bool {
+        let fits = self.frames.len() < ROOM;
+        if fits {
+            self.frames.push_back(frame.clone());
+        } else {
+            self.lose();
+        }
+        self.rouse();
+        fits
+    }
+
     fn lose(&mut self) {
         self.lost = true;
         self.frames.clear();
-        self.rouse();
+    }
+
+    fn has(&self, count: usize) -> bool {
+        self.lost || self.frames.len() >= count
     }
 
     fn rouse(&mut self) {
-        if std::mem::take(&mut self.waiting) {
+        if self.wants > 0 && self.has(self.wants) {
+            self.wants = 0;
             self.wake.notify_one();
         }
     }
@@ -86,7 +131,7 @@ impl Places {
         let place = Place {
             frames: VecDeque::new(),
             lost: true,
-            waiting: false,
+            wants: 0,
             wake: wake.clone(),
         };
         let free = self.0.iter().position(Option::is_none);
@@ -120,58 +165,54 @@ impl Places {
         self.0.iter().flatten().any(|place| !place.lost)
     }
 
-    /// Queues a frame; whether somebody was too slow for it.
+    /// Queues a frame for all; whether somebody was too slow for it.
     pub(super) fn push(&mut self, frame: &Frame) -> bool {
         let mut slow = false;
         for place in self.0.iter_mut().flatten().filter(|place| !place.lost) {
-            if place.frames.len() == ROOM {
-                place.lose();
-                slow = true;
-            } else {
-                place.frames.push_back(frame.clone());
-                place.rouse();
-            }
+            slow |= !place.push(frame);
         }
         slow
+    }
+
+    /// Queues a frame for one, unless it gets the state anyway.
+    pub(super) fn push_to(&mut self, key: usize, frame: &Frame) {
+        if let Some(place) = self.place(key).filter(|place| !place.lost) {
+            place.push(frame);
+        }
     }
 
     /// Queues the frame that tells of an end: whoever gets the state next gets this after it.
     pub(super) fn push_end(&mut self, frame: &Frame) {
         for place in self.0.iter_mut().flatten() {
             if place.lost || place.frames.len() == ROOM {
-                place.lost = true;
-                place.frames.clear();
+                place.lose();
             }
             place.frames.push_back(frame.clone());
             place.rouse();
         }
     }
 
-    pub(super) fn lose(&mut self, key: usize) {
-        if let Some(place) = self.place(key) {
-            place.lose();
-        }
+    /// Whether so many frames wait, or the state; the place is woken when it becomes true.
+    pub(super) fn has(&mut self, key: usize, count: usize) -> bool {
+        self.place(key).is_some_and(|place| {
+            let has = place.has(count);
+            place.wants = if has { 0 } else { count };
+            has
+        })
     }
 
-    /// Whether the place gets the state now; it takes events again after it.
-    pub(super) fn catch_up(&mut self, key: usize) -> bool {
-        self.place(key)
-            .is_some_and(|place| std::mem::take(&mut place.lost))
-    }
-
-    /// The next frame of a place; one that finds none is woken by the next.
-    pub(super) fn take(&mut self, key: usize) -> Option<Frame> {
-        let place = self.place(key)?;
-        let frame = place.frames.pop_front();
-        place.waiting = frame.is_none();
-        frame
+    /// What waits in a place, and whether the state goes before it; it takes events again after that.
+    pub(super) fn take(&mut self, key: usize) -> (VecDeque<Frame>, bool) {
+        let Some(place) = self.place(key) else {
+            return Default::default();
+        };
+        let lost = std::mem::take(&mut place.lost);
+        (std::mem::take(&mut place.frames), lost)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use nodetool_protocol::JobStatus;
     use nodetool_sdk::steps::StepNode;
     use serde_json::Value;
@@ -198,15 +239,33 @@ mod tests {
         Arc::new(Board::new("w".into(), None))
     }
 
-    async fn next(watch: &LoopWatch) -> Value {
-        serde_json::from_str(&watch.next().await).unwrap()
+    /// Takes frames one by one.
+    struct Watcher {
+        watch: LoopWatch,
+        taken: VecDeque<Frame>,
+    }
+
+    impl Watcher {
+        fn of(board: &Arc<Board>) -> Self {
+            Watcher {
+                watch: LoopWatch::new(board.clone()),
+                taken: VecDeque::new(),
+            }
+        }
+
+        async fn next(&mut self) -> Value {
+            if self.taken.is_empty() {
+                self.taken = self.watch.next().await;
+            }
+            serde_json::from_str(&self.taken.pop_front().unwrap()).unwrap()
+        }
     }
 
     #[tokio::test]
     async fn a_run_that_is_over_before_a_watcher_looks_is_told_whole() {
         let board = board();
-        let watch = LoopWatch::new(board.clone());
-        next(&watch).await;
+        let mut watch = Watcher::of(&board);
+        watch.next().await;
         for _ in 0..2 {
             board.begin(1);
             board.started(&node());
@@ -217,7 +276,7 @@ mod tests {
         board.started(&node());
         let mut told = Vec::new();
         for _ in 0..10 {
-            told.push(next(&watch).await);
+            told.push(watch.next().await);
         }
         let words = [
             "state_sync",
@@ -238,29 +297,29 @@ mod tests {
         board.begin(1);
         board.started(&node());
         for status in ["idle", "running"] {
-            assert_eq!(next(&watch).await["state"]["status"], status);
+            assert_eq!(watch.next().await["state"]["status"], status);
         }
-        assert_eq!(next(&watch).await["type"], "node_started");
+        assert_eq!(watch.next().await["type"], "node_started");
     }
 
     #[tokio::test]
     async fn the_state_comes_first_and_then_every_event_in_order() {
         let board = board();
-        let watch = LoopWatch::new(board.clone());
-        let first = next(&watch).await;
+        let mut watch = Watcher::of(&board);
+        let first = watch.next().await;
         assert_eq!(
             (&first["type"], &first["state"]["status"]),
             (&"state_sync".into(), &"idle".into())
         );
         board.begin(1);
-        assert_eq!(next(&watch).await["state"]["status"], "running");
+        assert_eq!(watch.next().await["state"]["status"], "running");
         board.started(&node());
         board.completed(&node(), done());
         board.failed(&node(), "why");
         board.end(JobStatus::Completed, None, 2.0);
         let mut told = Vec::new();
         for _ in 0..4 {
-            let event = next(&watch).await;
+            let event = watch.next().await;
             assert_eq!(event["workflow_id"], "w");
             told.push((event["type"].clone(), event["seq"].as_u64().unwrap()));
         }
@@ -277,20 +336,20 @@ mod tests {
     #[tokio::test]
     async fn a_slow_watcher_loses_events_and_gets_the_state_instead() {
         let board = board();
-        let watch = LoopWatch::new(board.clone());
+        let mut watch = Watcher::of(&board);
         board.begin(1);
-        next(&watch).await;
+        watch.next().await;
         for _ in 0..ROOM {
             board.started(&node());
             board.completed(&node(), done());
         }
         assert!(!board.is_heard(), "nothing is built for nobody");
-        let sync = next(&watch).await;
+        let sync = watch.next().await;
         assert_eq!(sync["state"]["completed_count"], ROOM);
         let listed = sync["state"]["completed_nodes"].as_array().unwrap();
         assert_eq!(listed.len(), 200);
         board.started(&node());
-        let event = next(&watch).await;
+        let event = watch.next().await;
         assert_eq!(event["seq"].as_u64(), sync["seq"].as_u64().map(|n| n + 1));
     }
 
@@ -323,27 +382,62 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asking_for_the_state_takes_the_place_of_what_waits() {
+    async fn the_state_comes_after_what_waits_when_it_was_asked_for() {
         let board = board();
-        let watch = LoopWatch::new(board.clone());
-        next(&watch).await;
+        let mut watch = Watcher::of(&board);
+        watch.next().await;
         board.begin(1);
-        next(&watch).await;
         board.started(&node());
-        let state: Value = serde_json::from_str(&watch.state()).unwrap();
-        assert!(state["state"]["executing_nodes"]["n"].is_object());
-        board.failed(&node(), "why");
-        assert_eq!(next(&watch).await["type"], "node_failed");
+        board.end(JobStatus::Completed, None, 1.0);
+        watch.watch.ask();
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            told.push(watch.next().await);
+        }
+        assert_eq!(told[0]["state"]["status"], "running");
+        assert_eq!(told[1]["type"], "node_started");
+        assert_eq!(told[2]["type"], "workflow_completed");
+        assert_eq!(told[3]["state"]["status"], "completed");
+        assert_eq!(told[3]["seq"], told[2]["seq"]);
+        // Whoever gets the state anyway does not get it twice.
+        let mut late = Watcher::of(&board);
+        late.watch.ask();
+        assert_eq!(late.watch.next().await.len(), 1);
     }
 
-    /// Says how fast it is; run with `--nocapture` in release mode to know.
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_within_a_moment_is_taken_at_once() {
+        let board = board();
+        let mut watch = Watcher::of(&board).watch;
+        assert_eq!(watch.next().await.len(), 1);
+        let began = Instant::now();
+        board.begin(1);
+        for _ in 1..AT_ONCE {
+            assert_eq!(watch.next().await.len(), 1);
+            board.started(&node());
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO, "little is told at once");
+        board.started(&node());
+        assert_eq!(watch.next().await.len(), 2);
+        assert!(began.elapsed() >= MOMENT, "more is told together");
+        for _ in 1..AT_ONCE {
+            board.started(&node());
+            watch.next().await;
+        }
+        let began = Instant::now();
+        for _ in 0..MANY {
+            board.started(&node());
+        }
+        assert_eq!(watch.next().await.len(), MANY);
+        assert_eq!(began.elapsed(), Duration::ZERO, "and much at once");
+    }
+
     #[tokio::test]
     async fn many_events_with_one_watcher_end_in_the_right_count() {
         let board = board();
-        let watch = LoopWatch::new(board.clone());
+        let mut watch = Watcher::of(&board);
         board.begin(1);
         let count = 20_000;
-        let began = Instant::now();
         let work = async {
             for n in 0..count {
                 board.started(&node());
@@ -357,7 +451,7 @@ mod tests {
         let watching = async {
             let mut last = 0;
             loop {
-                let event = next(&watch).await;
+                let event = watch.next().await;
                 let seq = event["seq"].as_u64().unwrap();
                 assert!(seq >= last, "in order");
                 last = seq;
@@ -368,8 +462,6 @@ mod tests {
             }
         };
         tokio::join!(work, watching);
-        let each = began.elapsed() / (2 * count);
-        println!("{each:?} for each event");
         assert_eq!(
             board.state().get("completed_count").unwrap().as_i64(),
             Some(i64::from(count))

@@ -34,23 +34,32 @@ impl WorkflowService {
         caller: &Caller,
         id: &str,
     ) -> Result<WorkflowRow, WorkflowError> {
-        if id.is_empty() || id.len() > MAX_ID {
-            return Err(WorkflowError::NotFound);
+        for id in spellings(id) {
+            let row = self.store.get_workflow(&id).await?;
+            if let Some(row) = row.filter(|row| row.user_id == caller.user_id) {
+                return Ok(row);
+            }
         }
-        let other = ids::other_spelling(id);
-        // Ids that are made here have no hyphens in the store, and most that are asked for have some.
-        let (first, second) = match &other {
-            Some(other) if id.len() == 36 => (other.as_str(), Some(id)),
-            other => (id, other.as_deref()),
+        Err(WorkflowError::NotFound)
+    }
+
+    /// The id in the store of the caller's own workflow, by either spelling.
+    pub(crate) async fn own_id(&self, caller: &Caller, id: &str) -> Result<String, WorkflowError> {
+        let planned = |id: &String| {
+            let plans = self.plans();
+            let known = plans.by_id.get(id.as_str());
+            known.is_some_and(|(_, loaded)| loaded.owner == caller.user_id)
         };
-        let own = |row: &WorkflowRow| row.user_id == caller.user_id;
-        if let Some(row) = self.store.get_workflow(first).await?.filter(own) {
-            return Ok(row);
+        // What has been run lately is known without asking the store.
+        if let Some(id) = spellings(id).find(planned) {
+            return Ok(id);
         }
-        if let Some(second) = second
-            && let Some(row) = self.store.get_workflow(second).await?.filter(own)
-        {
-            return Ok(row);
+        for id in spellings(id) {
+            match self.check_owned(caller, &id).await {
+                Ok(()) => return Ok(id),
+                Err(WorkflowError::NotFound) => {}
+                Err(e) => return Err(e),
+            }
         }
         Err(WorkflowError::NotFound)
     }
@@ -87,4 +96,18 @@ impl WorkflowService {
         self.told(&id, row.run_mode.as_deref()).await;
         Ok((row, beside))
     }
+}
+
+/// The ids a workflow may have that a client names so, the likely one first.
+fn spellings(id: &str) -> impl Iterator<Item = String> {
+    let usable = !id.is_empty() && id.len() <= MAX_ID;
+    let given = usable.then(|| id.to_owned());
+    let other = usable.then(|| ids::other_spelling(id)).flatten();
+    // Ids that are made here have no hyphens in the store, and most that are asked for have some.
+    let (first, second) = if id.len() == 36 {
+        (other, given)
+    } else {
+        (given, other)
+    };
+    first.into_iter().chain(second)
 }
