@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::server::TestServer;
+use super::super::server::{TestServer, pace, within};
 use super::{Flow, count, error};
 
 fn current(answer: &Value) -> &Value {
@@ -148,6 +148,38 @@ async fn case_23_a_run_that_takes_too_long_is_cut() {
         (&cut.json()["code"], &cut.json()["timeout"]),
         (&json!("EXECUTION_TIMEOUT"), &json!(1))
     );
+}
+
+#[tokio::test]
+async fn what_a_node_was_given_is_kept_while_it_runs_and_when_it_fails() {
+    let server = TestServer::start();
+    let client = server.client();
+    let flow = Flow::new(&client).await;
+    // A connection has one question at a time.
+    let other = server.client();
+    let input_of = async |node: &str| {
+        let node = other.get(&flow.path(&format!("nodes/{node}"))).await.ok();
+        node["input_data"].clone()
+    };
+    let broken = flow.transformer("{{ data.n.gone.deeper }}").await;
+    let answer = flow.run_node(&broken, json!({ "input_data": { "n": 2 } }));
+    let answer = answer.await.ok();
+    assert_eq!(answer["success"], false, "{answer}");
+    assert_eq!(input_of(&broken).await, json!({ "n": 2 }));
+    assert_eq!(flow.output_of(&broken).await, json!({}));
+    let form = json!({ "interval": 3600, "unit": "seconds" });
+    let delay = flow.node("static-delay-node", form).await;
+    let run = flow.run_node(&delay, json!({ "input_data": { "n": 1 } }));
+    let seen = within("the input of a node at work", async {
+        while input_of(&delay).await != json!({ "n": 1 }) {
+            pace().await;
+        }
+    });
+    // It does not end by itself.
+    tokio::select! {
+        answer = run => panic!("{answer:?}"),
+        () = seen => {}
+    }
 }
 
 #[tokio::test]
