@@ -153,7 +153,9 @@ pub fn define<S: FormStep>() -> StepDef {
         supports: S::SUPPORTS,
         effects: S::EFFECTS,
         make: Box::new(move |config| {
-            let form = spec.clone().map(|spec| BoundForm::new(spec, config.form));
+            let form = spec
+                .clone()
+                .map(|spec| BoundForm::new(spec, config.form, config.compat));
             Box::new(Formed {
                 fields: form
                     .as_ref()

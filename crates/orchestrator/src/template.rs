@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use nodetool_sdk::compat::py_repr;
 use nodetool_sdk::compat::template::{self as jinja, Limits};
-use nodetool_sdk::steps::Runtime;
+use nodetool_sdk::steps::{Compat, Runtime};
 use nodetool_sdk::{Map, Value};
 
 use scope::{Change, Rendering};
@@ -62,9 +62,16 @@ pub struct Template {
 }
 
 impl Template {
-    /// Whether a text is to be rendered at all.
-    pub fn is_in(text: &str) -> bool {
-        text.contains("{{") || text.contains("{%")
+    /// Whether a text is to be rendered at all: by its marks wherever they stand, in the profile `reference` only by an
+    /// expression that begins and ends on one line.
+    pub fn is_in(text: &str, compat: Compat) -> bool {
+        match compat {
+            Compat::Doc => text.contains("{{") || text.contains("{%"),
+            Compat::Reference => text.lines().any(|line| {
+                let begun = line.split_once("{{");
+                begun.is_some_and(|(_, rest)| rest.contains("}}"))
+            }),
+        }
     }
 
     /// Reads a template. One newline at its end is dropped.
@@ -151,12 +158,12 @@ impl Template {
 }
 
 impl Rendered {
-    /// The text, once what the template changed is stored.
     /// The text alone; changes are forgotten.
     pub(crate) fn text(self) -> Arc<str> {
         self.text
     }
 
+    /// The text, once what the template changed is stored.
     pub(crate) fn kept(self, runtime: &Runtime) -> Arc<str> {
         for (key, value) in self.changes {
             match value {

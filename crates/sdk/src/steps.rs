@@ -3,6 +3,7 @@
 //! The engine drives steps and knows nothing of forms and templates; whoever implements [`Step`] has bound its form
 //! before its own code runs. Source: orchestrator spec 1.2 to 1.5, 7.2.
 
+mod compat;
 mod context;
 mod events;
 mod form;
@@ -17,6 +18,7 @@ use nodetool_protocol::{Map, Value};
 
 use crate::{BoxFuture, NodeError};
 
+pub use compat::Compat;
 pub use context::{
     FlowCx, Mode, Runtime, StepCx, StepRequest, WebhookCall, WebhookInbox, Webhooks,
 };
@@ -200,6 +202,8 @@ pub struct StepConfig {
     pub form: Map,
     /// Settings beside the form, such as `queue_name`.
     pub config: Map,
+    /// What counts as a template.
+    pub compat: Compat,
 }
 
 type Make = dyn Fn(StepConfig) -> Box<dyn Step> + Send + Sync;

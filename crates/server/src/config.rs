@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use nodetool_sdk::steps::Compat;
 use serde::{Deserialize, Serialize};
 
 use crate::sensitive::Sensitive;
@@ -93,6 +94,7 @@ pub(crate) struct Config {
     pub(crate) ws_max_message_bytes: Option<usize>,
     pub(crate) also_ports: Vec<u16>,
     pub(crate) orchestrator_port: u16,
+    pub(crate) orchestrator_compat: Compat,
     pub(crate) browser_path: PathBuf,
     pub(crate) browser_sandbox: bool,
     pub(crate) max_browsers: usize,

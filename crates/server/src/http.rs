@@ -16,10 +16,10 @@ use crate::extensions::{self, Extension};
 use crate::mcp::{self, Offer};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
-    AssetService, BrowserService, ChatService, CollectionService, ExampleService, FileService,
-    JobService, LoopService, MachineService, MetricsService, ModelService, OAuthService,
-    PackageService, PredictionService, SecretsService, SettingsService, Terminals, ThreadService,
-    ToolService, TriggerService, VersionService, WorkflowService, WorkspaceService,
+    AssetService, BrowserService, ChatService, CollectionService, EnquiryService, ExampleService,
+    FileService, JobService, LoopService, MachineService, MetricsService, ModelService,
+    OAuthService, PackageService, PredictionService, SecretsService, SettingsService, Terminals,
+    ThreadService, ToolService, TriggerService, VersionService, WorkflowService, WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -99,6 +99,7 @@ pub(crate) struct App {
     pub(crate) jobs: JobService,
     pub(crate) loops: LoopService,
     pub(crate) browsers: BrowserService,
+    pub(crate) enquiries: EnquiryService,
     pub(crate) triggers: TriggerService,
     pub(crate) versions: VersionService,
     pub(crate) examples: Arc<ExampleService>,
@@ -227,7 +228,7 @@ fn routes(families: &Families, app: &App) -> OpenApiRouter<AppState> {
         routes = routes.merge(openai::router(app.openai.clone()));
     }
     if families.orchestrator {
-        routes = routes.merge(orchestrator::router());
+        routes = routes.merge(orchestrator::router(app.loops.steps().compat()));
     }
     if families.deploy_workflows {
         routes = routes

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nodetool_sdk::Registry;
 use nodetool_sdk::services::Services;
-use nodetool_sdk::steps::Steps;
+use nodetool_sdk::steps::{Compat, Steps};
 
 use crate::outbound::{Outbound, OutboundOptions};
 use crate::services::{DocumentPages, MachinePrograms, SandboxedScripts, ScratchAssets};
@@ -21,9 +21,11 @@ pub fn registry() -> Registry {
     registry
 }
 
-/// Every step type of this binary; what is none may be one of these nodes.
-pub(crate) fn steps(registry: &Arc<Registry>) -> Steps {
-    nodetool_orchestrator::steps(registry)
+/// Every step type of this binary, in this profile; what is none may be one of these nodes.
+pub(crate) fn steps(registry: &Arc<Registry>, compat: Compat) -> Steps {
+    let mut steps = nodetool_orchestrator::steps(registry);
+    steps.set_compat(compat);
+    steps
 }
 
 /// What the services of nodes are made of.

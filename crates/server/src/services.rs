@@ -9,6 +9,7 @@ mod chat;
 mod closing;
 mod collections;
 pub(crate) mod downloads;
+mod enquiries;
 mod examples;
 mod feeds;
 mod files;
@@ -51,7 +52,7 @@ pub(crate) use assets::{
 };
 pub(crate) use auth::{
     Accounts, HOLDS, KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey, NewToken, PeopleError, Record,
-    Refused, Registration, Role, SignedIn, TicketError, UsersError, UsersFile,
+    Refused, Registration, Role, SignedIn, TicketError, UsersError, UsersFile, is_email,
 };
 pub(crate) use browsers::{
     BrowserError, BrowserService, BrowserSettings, Pool as BrowserPool, Rule as ThrottleRule,
@@ -68,6 +69,9 @@ pub(crate) use collections::{
     ChangeCollection, Collection, CollectionError, CollectionService, DocumentPages, Found,
     MAX_FILE as MAX_COLLECTION_FILE, ModelsOf, PutDocument, Query as CollectionQuery, Through,
     Ways as CollectionWays, base_name,
+};
+pub(crate) use enquiries::{
+    ENQUIRY_STATUSES, EnquiryChange, EnquiryError, EnquiryService, enquiry_name,
 };
 pub(crate) use examples::{Example, ExampleError, ExampleService};
 pub(crate) use feeds::{Begin, Feed, Feeds, Frame, Kept, LogLine, Shelving, Subject, Taken, Watch};

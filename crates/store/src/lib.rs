@@ -62,9 +62,10 @@ pub use jobs::{
     NewJob, StatusChange, Suspension, UnfinishedJob, UnknownStatus, job_etag,
 };
 pub use loops::{
-    BrowserKind, BrowserRow, DEAD_LETTERS_KEPT, DeadLetterRow, LoopRow, LoopStateRow, LoopTokenRow,
-    MAX_NODE_FILES, MAX_PEOPLE, NewPerson, NewThrottleRule, NodeDataRow, NodeFileRow, PersonRow,
-    PutNodeFile, RunningLoop, ThrottleRuleRow, WebhookSecretRow,
+    BrowserKind, BrowserRow, DEAD_LETTERS_KEPT, DeadLetterRow, EnquiryKind, EnquiryRow, LoopRow,
+    LoopStateRow, LoopTokenRow, MAX_ENQUIRIES, MAX_NODE_FILES, MAX_PEOPLE, NewPerson,
+    NewThrottleRule, NodeDataRow, NodeFileRow, PersonRow, PutNodeFile, RunningLoop,
+    ThrottleRuleRow, WebhookSecretRow,
 };
 pub use messages::MessageRow;
 pub use migrations::{MigrationState, MigrationStatus};

@@ -4,6 +4,7 @@
 
 mod browsers;
 mod dead_letters;
+mod enquiries;
 mod files;
 mod node_data;
 mod people;
@@ -20,6 +21,7 @@ use crate::{Store, StoreError};
 
 pub use browsers::{BrowserKind, BrowserRow, NewThrottleRule, ThrottleRuleRow};
 pub use dead_letters::{DEAD_LETTERS_KEPT, DeadLetterRow};
+pub use enquiries::{EnquiryKind, EnquiryRow, MAX_ENQUIRIES};
 pub use files::{MAX_NODE_FILES, NodeFileRow, PutNodeFile};
 pub use node_data::NodeDataRow;
 pub use people::{MAX_PEOPLE, NewPerson, PersonRow};

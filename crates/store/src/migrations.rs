@@ -52,6 +52,7 @@ const MIGRATIONS: &[Migration] = embedded![
     "20260601_000610_add_message_inputs",
     "20260601_000700_create_loops",
     "20260601_000710_create_browsers",
+    "20260601_000730_create_enquiries",
 ];
 
 /// Length of `YYYYMMDD_HHMMSS`.

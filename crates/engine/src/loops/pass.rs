@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use nodetool_sdk::steps::{DEFAULT, Flow, Token};
+use nodetool_sdk::steps::{Compat, DEFAULT, Flow, Token};
 use nodetool_sdk::{Map, Value};
 
 use super::merge_branches;
@@ -365,11 +365,12 @@ impl<'r> Pass<'r> {
         nodes.sort_unstable();
         nodes.dedup();
         let own = nodes.iter().find(|n| !self.waits(parent, **n)).copied();
+        let compat = self.region.compat;
         let Kind::Fork(fork) = &mut self.frames[frame as usize].kind else {
             return;
         };
         if let Some(node) = own {
-            let (order_in, token) = fork.merged(node);
+            let (order_in, token) = fork.merged(node, compat);
             let place = if fork.arrivals.is_empty() {
                 // Nothing waits any more, so the path is the parent's again: a chain of forks does not pile up.
                 self.close(frame);
@@ -389,7 +390,7 @@ impl<'r> Pass<'r> {
         }
         let mut merged = Vec::with_capacity(nodes.len());
         for node in nodes {
-            merged.push((node, fork.merged(node).1));
+            merged.push((node, fork.merged(node, compat).1));
         }
         self.close(frame);
         if let Kind::Fork(outer) = &mut self.frames[parent as usize].kind {
@@ -403,7 +404,7 @@ impl<'r> Pass<'r> {
 
 impl Fork {
     /// Takes the tokens before a join as one, with the branch of the first.
-    fn merged(&mut self, node: u32) -> (u32, Token) {
+    fn merged(&mut self, node: u32, compat: Compat) -> (u32, Token) {
         let (mut here, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.arrivals)
             .into_iter()
             .partition(|a| a.node == node);
@@ -417,7 +418,7 @@ impl Fork {
         let branches = here.iter().map(|a| &a.token.data);
         let token = Token {
             id: self.token.id.clone(),
-            data: merge_branches(&self.token.data, branches),
+            data: merge_branches(&self.token.data, branches, compat),
             metadata,
         };
         (here.first().map_or(0, |a| a.order), token)

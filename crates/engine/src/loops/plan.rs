@@ -9,7 +9,8 @@ use std::sync::Arc;
 use nodetool_sdk::NodeInfo;
 use nodetool_sdk::protocol::{EdgeKind, Graph, Node};
 use nodetool_sdk::steps::{
-    BODY, DEFAULT, FormFaults, Mode, StepConfig, StepDef, StepKind, StepNode, StepRole, Steps,
+    BODY, Compat, DEFAULT, FormFaults, Mode, StepConfig, StepDef, StepKind, StepNode, StepRole,
+    Steps,
 };
 
 mod cycles;
@@ -83,6 +84,7 @@ struct Out {
 #[derive(Debug)]
 pub struct LoopPlan {
     mode: Mode,
+    compat: Compat,
     nodes: Vec<PlanNode>,
     by_id: HashMap<Arc<str>, usize>,
     /// The ways that are followed: acyclic, without those behind the end of a path.
@@ -162,6 +164,7 @@ impl LoopPlan {
         };
         let mut plan = LoopPlan {
             mode,
+            compat: steps.compat(),
             nodes,
             by_id,
             outs,
@@ -358,6 +361,7 @@ fn plan_node(node: &Node, steps: &Steps, mode: Mode, faults: &mut Faults) -> Opt
             id: node.id.clone(),
             form: node.data.clone(),
             config: config.cloned().unwrap_or_default(),
+            compat: steps.compat(),
         },
         def,
         reads: None,

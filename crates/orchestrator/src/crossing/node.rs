@@ -154,7 +154,7 @@ impl Work {
         let step = (def.make)(StepConfig {
             id: cx.node.node.id.clone(),
             form,
-            config: Map::new(),
+            ..StepConfig::default()
         });
         let id = format!("{}:{}", cx.node.run.job_id, cx.node.node.id);
         Work {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use nodetool_sdk::protocol::Property;
 use nodetool_sdk::steps::{
-    FieldKind, FieldSpec, Flow, FormFaults, FormSpec, Pool, Step, StepConfig, StepCx, StepDef,
-    StepError, StepKind, StepRole, Token,
+    Compat, FieldKind, FieldSpec, Flow, FormFaults, FormSpec, Pool, Step, StepConfig, StepCx,
+    StepDef, StepError, StepKind, StepRole, Token,
 };
 use nodetool_sdk::{
     Behaviour, BoxFuture, ControlMessage, Effect, Emit, Emitted, Map, NodeDef, NodeError, Props,
@@ -115,21 +115,24 @@ enum Given {
 }
 
 impl Given {
-    fn of(value: &Value) -> Result<Self, String> {
+    fn of(value: &Value, compat: Compat) -> Result<Self, String> {
         if value.deeper_than(MAX_LEVELS) {
             return Err(format!("it is nested more than {MAX_LEVELS} levels deep"));
         }
-        if !holds_template(value) {
+        if !holds_template(value, compat) {
             return Ok(Given::Value(value.clone()));
         }
         Ok(match value {
             Value::Str(text) => Given::Template(Template::parse(text).map_err(|e| e.to_string())?),
             Value::List(items) => {
-                let items: Result<_, String> = items.iter().map(Given::of).collect();
+                let items: Result<_, String> =
+                    items.iter().map(|item| Given::of(item, compat)).collect();
                 Given::List(items?)
             }
             Value::Map(map) => {
-                let pairs = map.iter().map(|(k, v)| Ok((k.clone(), Given::of(v)?)));
+                let pairs = map
+                    .iter()
+                    .map(|(k, v)| Ok((k.clone(), Given::of(v, compat)?)));
                 Given::Map(pairs.collect::<Result<_, String>>()?)
             }
             other => Given::Value(other.clone()),
@@ -171,11 +174,11 @@ impl Given {
     }
 }
 
-fn holds_template(value: &Value) -> bool {
+fn holds_template(value: &Value, compat: Compat) -> bool {
     match value {
-        Value::Str(text) => Template::is_in(text),
-        Value::List(items) => items.iter().any(holds_template),
-        Value::Map(map) => map.values().any(holds_template),
+        Value::Str(text) => Template::is_in(text, compat),
+        Value::List(items) => items.iter().any(|item| holds_template(item, compat)),
+        Value::Map(map) => map.values().any(|item| holds_template(item, compat)),
         _ => false,
     }
 }
@@ -200,7 +203,7 @@ impl NodeStep {
             .form
             .iter()
             .filter(|(name, value)| declared(name) && !value.is_null())
-            .map(|(name, value)| (name.clone(), Given::of(value)))
+            .map(|(name, value)| (name.clone(), Given::of(value, config.compat)))
             .collect();
         NodeStep {
             key: snake(def.class_name()),

@@ -259,7 +259,7 @@ async fn ran(def: NodeDef, form: &str, data: &str) -> Result<Token, String> {
     let mut step = (def.make)(StepConfig {
         id: "node-1".into(),
         form: map(form),
-        config: Map::new(),
+        ..StepConfig::default()
     });
     step.ready().map_err(|e| e.to_string())?;
     let token = Token::new("t", map(data));

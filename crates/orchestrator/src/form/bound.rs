@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nodetool_sdk::steps::{FieldKind, FieldSpec, FormFaults, FormSpec, StepError};
+use nodetool_sdk::steps::{Compat, FieldKind, FieldSpec, FormFaults, FormSpec, StepError};
 use nodetool_sdk::{Map, NodeError, Value};
 
 use super::clean::{REQUIRED, text_of};
@@ -33,9 +33,9 @@ enum Bound {
 }
 
 impl Bound {
-    fn of(field: &FieldSpec, raw: Option<&Value>) -> Self {
+    fn of(field: &FieldSpec, raw: Option<&Value>, compat: Compat) -> Self {
         let text = text_of(field, raw);
-        if !Template::is_in(&text) {
+        if !Template::is_in(&text, compat) {
             return Bound::Value(clean(field, raw));
         }
         Bound::Template(Template::parse(&text).map_err(|e| e.to_string()))
@@ -43,11 +43,11 @@ impl Bound {
 }
 
 impl BoundForm {
-    pub(crate) fn new(spec: Arc<FormSpec>, raw: Map) -> Self {
+    pub(crate) fn new(spec: Arc<FormSpec>, raw: Map, compat: Compat) -> Self {
         let fields: Vec<Bound> = spec
             .fields
             .iter()
-            .map(|field| Bound::of(field, raw.get(field.name)))
+            .map(|field| Bound::of(field, raw.get(field.name), compat))
             .collect();
         let names = spec.fields.iter().map(|f| f.name.into()).collect();
         let mut form = BoundForm {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nodetool_sdk::services::Services;
-use nodetool_sdk::steps::{Choice, FieldSpec, FormSpec, Loader};
+use nodetool_sdk::steps::{Choice, Compat, FieldSpec, FormSpec, Loader};
 use nodetool_sdk::{Map, NodeError, Value};
 
 use super::clean::text_of;
@@ -85,7 +85,9 @@ impl FormState {
         };
         let usable = |parent: &&str| {
             let value = self.values.get(*parent);
-            !is_empty(value) && !value.and_then(Value::as_str).is_some_and(Template::is_in)
+            let text = value.and_then(Value::as_str);
+            // What looks like a template is nothing to load by in any profile.
+            !is_empty(value) && !text.is_some_and(|text| Template::is_in(text, Compat::Doc))
         };
         let mut choices = Vec::new();
         if field.parents.iter().all(usable) {

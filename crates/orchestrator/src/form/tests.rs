@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use nodetool_sdk::services::Services;
-use nodetool_sdk::steps::{Choice, FieldKind, FieldSpec, FormSpec, Runtime, StepError, Steps};
+use nodetool_sdk::steps::{
+    Choice, Compat, FieldKind, FieldSpec, FormSpec, Runtime, StepError, Steps,
+};
 use nodetool_sdk::{BoxFuture, Map, NodeError, Value};
 use proptest::prelude::*;
 
@@ -213,7 +215,7 @@ fn faults(result: Result<(), Box<FormFaults>>) -> String {
 
 #[test]
 fn readiness_checks_what_can_be_known() {
-    let ready = |values: &str| faults(BoundForm::new(counter(), map(values)).ready());
+    let ready = |values: &str| faults(BoundForm::new(counter(), map(values), Compat::Doc).ready());
     let good = r#"{"min_value":1,"max_value":"2","direction":"increment","step":1}"#;
     assert_eq!(ready(good), "");
     assert_eq!(
@@ -243,7 +245,7 @@ fn readiness_checks_what_can_be_known() {
 #[tokio::test]
 async fn every_rule_applies_after_rendering() {
     let bind = async |values: &str| {
-        let form = BoundForm::new(counter(), map(values));
+        let form = BoundForm::new(counter(), map(values), Compat::Doc);
         assert_eq!(faults(form.ready()), "", "{values}");
         form.bind(&names(r#"{"n":3}"#)).await
     };
@@ -297,7 +299,7 @@ async fn before_the_first_token_only_what_needs_none_is_rendered() {
         FieldSpec::integer("c"),
     ]);
     let values = r#"{"a":"{{ workflowenv.max }}","b":"{{ data.x }}","c":5}"#;
-    let form = BoundForm::new(spec, map(values));
+    let form = BoundForm::new(spec, map(values), Compat::Doc);
     let early = form.bind_early(&names("{}")).await.unwrap();
     assert_eq!(Value::from(early), json(r#"{"a":"20","c":5}"#));
 }
@@ -305,7 +307,9 @@ async fn before_the_first_token_only_what_needs_none_is_rendered() {
 #[test]
 fn the_payload_of_faults_holds_the_form_as_it_was_filled_in() {
     let values = r#"{"min_value":"x","max_value":2,"direction":"increment","step":1}"#;
-    let faults = BoundForm::new(counter(), map(values)).ready().unwrap_err();
+    let faults = BoundForm::new(counter(), map(values), Compat::Doc)
+        .ready()
+        .unwrap_err();
     assert!(faults.readiness);
     let schema = faults.schema.unwrap();
     let first = &schema.get("fields").unwrap().as_list().unwrap()[0];

@@ -80,7 +80,7 @@ fn made(form: &str) -> Box<dyn Step> {
     (define::<Echo>().make)(StepConfig {
         id: "node-1".into(),
         form: map(form),
-        config: Map::new(),
+        ..StepConfig::default()
     })
 }
 

@@ -3,7 +3,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use nodetool_sdk::steps::Runtime;
+use nodetool_sdk::steps::{Compat, Runtime};
 use nodetool_sdk::{Map, Value};
 use proptest::prelude::*;
 
@@ -43,7 +43,7 @@ fn a_template_is_told_by_its_marks_wherever_they_stand() {
         "{% if 1 %}{% endif %}",
         "{{",
     ] {
-        assert!(Template::is_in(text), "{text}");
+        assert!(Template::is_in(text, Compat::Doc), "{text}");
     }
     for text in [
         "",
@@ -53,7 +53,17 @@ fn a_template_is_told_by_its_marks_wherever_they_stand() {
         "}} %}",
         r#"{"a":{"b":1}}"#,
     ] {
-        assert!(!Template::is_in(text), "{text}");
+        assert!(!Template::is_in(text, Compat::Doc), "{text}");
+    }
+}
+
+#[test]
+fn for_clients_of_the_reference_an_expression_stands_on_one_line() {
+    for text in ["{{ data }}", "a\nb {{ x }}\nc", "}} {{ {{ }}", "{{}}"] {
+        assert!(Template::is_in(text, Compat::Reference), "{text}");
+    }
+    for text in ["{{\n data.x\n}}", "{% if 1 %}{% endif %}", "{{", "}} {{"] {
+        assert!(!Template::is_in(text, Compat::Reference), "{text}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::StepDef;
+use super::{Compat, StepDef};
 
 /// Makes steps of what is not a step type of its own.
 type Other = dyn Fn(&str) -> Option<Arc<StepDef>> + Send + Sync;
@@ -15,6 +15,7 @@ pub struct Steps {
     defs: Vec<Arc<StepDef>>,
     by_name: HashMap<Arc<str>, usize>,
     other: Option<Arc<Other>>,
+    compat: Compat,
 }
 
 impl fmt::Debug for Steps {
@@ -45,6 +46,16 @@ impl Steps {
     /// Where types come from that are no step types of their own.
     pub fn set_other(&mut self, other: Arc<Other>) {
         self.other = Some(other);
+    }
+
+    /// Chooses the profile that loops of these steps follow.
+    pub fn set_compat(&mut self, compat: Compat) {
+        self.compat = compat;
+    }
+
+    /// The profile that loops of these steps follow.
+    pub fn compat(&self) -> Compat {
+        self.compat
     }
 
     /// The type a graph names, with or without prefix.

@@ -18,8 +18,8 @@ use crate::node_services::{self, NodeServices};
 use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, BrowserService, BrowserSettings, Caller, Changes,
-    ChatParts, ChatService, CollectionService, ExampleService, FailedLogins, Feeds, FileService,
-    JobService, JobServiceParts, Kept, Keys, Ledger, Limits, LoopParts, LoopService,
+    ChatParts, ChatService, CollectionService, EnquiryService, ExampleService, FailedLogins, Feeds,
+    FileService, JobService, JobServiceParts, Kept, Keys, Ledger, Limits, LoopParts, LoopService,
     MachineFolders, MachineService, McpServers, MetricsService, ModelParts, ModelService, ModelsOf,
     OAuthService, OAuthSettings, PackageService, PredictionService, Safe, SearchPlaces,
     SecretsParts, SecretsService, SettingsService, Shelf, Shelving, Site, TerminalSettings,
@@ -100,7 +100,7 @@ pub(super) fn house(
     let (saves, inbox) = saves();
     let workflows =
         WorkflowService::new(store.clone(), registry.clone(), changes.clone()).telling(saves);
-    let steps = Arc::new(node_services::steps(&registry));
+    let steps = Arc::new(node_services::steps(&registry, config.orchestrator_compat));
     let workflows = workflows.with_steps(steps.clone());
     let production = config.environment == Environment::Production;
     let places = config.keys.places(config.config_dir.as_deref());
@@ -342,6 +342,7 @@ pub(super) fn house(
         jobs: jobs.clone(),
         loops: loops.clone(),
         browsers: browsers.clone(),
+        enquiries: EnquiryService::new(store.clone()),
         triggers: triggers.clone(),
         sockets: sockets.clone(),
         assets: assets.clone(),

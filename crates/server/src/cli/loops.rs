@@ -77,7 +77,7 @@ impl Loops {
                 } else if table::cell(&answer, "status") == "REVOKED" {
                     eprintln!("{} is stopped", plain(&id));
                 } else {
-                    eprintln!("{} did not run", plain(&id));
+                    eprintln!("{} does not run", plain(&id));
                 }
                 Ok(ExitCode::SUCCESS)
             }

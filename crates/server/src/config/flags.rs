@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::{Args, FromArgMatches};
+use nodetool_sdk::steps::Compat;
 use serde::Serialize;
 
 use super::{AuthProvider, ChatArgs, Environment, Keys, LogFormat, Mode, ModelArgs};
@@ -194,6 +195,9 @@ pub(crate) struct Overrides {
     /// One more port, where clients of the Orchestrator look for it; 7878 is theirs
     #[arg(long, value_name = "PORT", env = "ORCHESTRATOR_PORT")]
     pub(crate) orchestrator_port: Option<u16>,
+    /// What clients of the Orchestrator get where its documents and its reference server differ
+    #[arg(long, value_name = "PROFILE", env = "NODETOOL_ORCHESTRATOR_COMPAT", value_parser = Compat::WORDS)]
+    pub(crate) orchestrator_compat: Option<String>,
     /// Chromium for steps that work in a browser
     #[arg(long, value_name = "FILE", env = "NODETOOL_BROWSER_PATH")]
     pub(crate) browser_path: Option<PathBuf>,

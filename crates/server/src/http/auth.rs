@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::orchestrator::{ICONS, is_signed_call};
+use super::orchestrator::{ICONS, is_enquiry, is_signed_call};
 use super::origins::Origins;
 use super::rate::address_of;
 use super::site::Front;
@@ -128,7 +128,7 @@ impl Door {
             self.check_second_factor(path, headers)?;
             return Ok(Some(caller));
         }
-        if *method == Method::OPTIONS || is_socket(path) || is_sign_in(path) {
+        if *method == Method::OPTIONS || is_socket(path) || is_sign_in(path) || is_enquiry(parts) {
             return Ok(None);
         }
         if matches!(*method, Method::GET | Method::HEAD)

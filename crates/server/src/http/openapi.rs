@@ -39,6 +39,10 @@ const TAGS: &[(&str, &str)] = &[
         "browsers",
         "Browsers that steps of workflows work in, and pools of them",
     ),
+    (
+        "enquiries",
+        "Requests for a demo and messages, which anybody may write and administrators read",
+    ),
     ("nodes", "The catalogue of node types"),
     ("packages", "Packages of node types and examples"),
     ("assets", "Files of the user, in folders"),

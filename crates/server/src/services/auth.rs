@@ -30,7 +30,7 @@ use tickets::Tickets;
 use tokens::Digest;
 
 pub(crate) use keys::{KeyError, LONGEST_KEY_NAME, MOST_DAYS, NewKey};
-pub(crate) use people::{PeopleError, Registration, SignedIn};
+pub(crate) use people::{PeopleError, Registration, SignedIn, is_email};
 pub(crate) use tickets::{HOLDS, TicketError};
 pub(crate) use users::{NewToken, Record, Role, UsersError, UsersFile};
 

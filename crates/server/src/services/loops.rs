@@ -55,7 +55,9 @@ pub(crate) use error::EditError;
 pub(crate) use files::{CONTENTS, MAX_FILE, check_key};
 pub(crate) use masks::secret_fields;
 pub(crate) use objects::{MAX_NAME, Ordering, Unfit, WorkflowChange};
-pub(crate) use projection::{Canvas, EdgeObject, NodeObject, Position, RawConfig, WorkflowObject};
+pub(crate) use projection::{
+    Canvas, CanvasNode, EdgeObject, NodeObject, Position, RawConfig, WorkflowObject,
+};
 
 /// What the service is made of.
 pub(crate) struct LoopParts {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use nodetool_sdk::steps::{BODY, DEFAULT, Mode, StepKind};
+use nodetool_sdk::steps::{BODY, Compat, DEFAULT, Mode, StepKind};
 
 use super::LoopPlan;
 
@@ -41,6 +41,8 @@ impl Budget {
 pub(in crate::loops) struct Region {
     /// Its nodes in the order a sentinel visits them: depth first, a join after all that lead to it.
     pub(in crate::loops) nodes: Vec<Local>,
+    /// How tokens of its branches become one.
+    pub(in crate::loops) compat: Compat,
 }
 
 /// A node of a loop.
@@ -168,6 +170,7 @@ impl Region {
         };
         let mut region = Region {
             nodes: order.into_iter().map(local).collect(),
+            compat: plan.compat,
         };
         let mut meeting = Meeting::of(&region);
         let mut joins = Vec::with_capacity(region.nodes.len());

@@ -68,9 +68,16 @@ impl FromRequest<AppState> for Asked {
     type Rejection = Envelope;
 
     async fn from_request(request: Request<Body>, _: &AppState) -> Result<Self, Envelope> {
+        Asked::read(request, MAX_BODY).await
+    }
+}
+
+impl Asked {
+    /// Reads a body of at most so many bytes.
+    pub(super) async fn read(request: Request<Body>, bytes: usize) -> Result<Self, Envelope> {
         let headers = request.headers().clone();
         let room = Room {
-            bytes: MAX_BODY,
+            bytes,
             setting: None,
         };
         let bytes = read_up_to(request, room).await?;

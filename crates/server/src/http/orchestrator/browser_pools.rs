@@ -9,7 +9,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Envelope;
-use super::browser_sessions::{ChoiceBody, created};
+use super::answers::{created, listed};
+use super::browser_sessions::ChoiceBody;
 use super::error::EnvelopeBody;
 use super::people::object;
 use crate::http::extract::{Path, PathPair};
@@ -114,8 +115,7 @@ async fn list_browser_pools(
     caller: Caller,
 ) -> Result<Response, Envelope> {
     let pools = app.browsers.pools(&caller).await?;
-    let bodies: Vec<PoolBody> = pools.into_iter().map(Into::into).collect();
-    Ok(json(&bodies))
+    Ok(listed::<PoolBody>(pools))
 }
 
 /// Makes a browser pool.
@@ -140,16 +140,8 @@ async fn list_browser_pool_choices(
     caller: Caller,
 ) -> Result<Response, Envelope> {
     let pools = app.browsers.pools(&caller).await?;
-    let choices: Vec<ChoiceBody> = pools
-        .into_iter()
-        .map(|pool| ChoiceBody {
-            value: format!("pool:{}", pool.id),
-            label: pool.name.clone(),
-            id: pool.id,
-            name: pool.name,
-        })
-        .collect();
-    Ok(json(&choices))
+    let choice = |p: BrowserPool| ChoiceBody::new(format!("pool:{}", p.id), p.id, p.name);
+    Ok(listed::<ChoiceBody>(pools.into_iter().map(choice)))
 }
 
 /// One browser pool.
@@ -217,8 +209,7 @@ async fn list_throttle_rules(
     Path(id): Path,
 ) -> Result<Response, Envelope> {
     let rules = app.browsers.rules(&caller, &id).await?;
-    let bodies: Vec<RuleBody> = rules.into_iter().map(Into::into).collect();
-    Ok(json(&bodies))
+    Ok(listed::<RuleBody>(rules))
 }
 
 /// Adds a pause to a pool.

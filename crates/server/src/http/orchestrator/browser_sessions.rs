@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::answers::{created, listed};
 use super::error::EnvelopeBody;
 use super::people::object;
 use super::{Envelope, ErrorCode};
@@ -109,10 +110,21 @@ struct LaunchBody {
 /// A choice of a form.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ChoiceBody {
-    pub(super) value: String,
-    pub(super) label: String,
-    pub(super) id: String,
-    pub(super) name: String,
+    value: String,
+    label: String,
+    id: String,
+    name: String,
+}
+
+impl ChoiceBody {
+    pub(super) fn new(value: String, id: String, name: String) -> Self {
+        ChoiceBody {
+            value,
+            label: name.clone(),
+            id,
+            name,
+        }
+    }
 }
 
 #[derive(ToSchema)]
@@ -155,8 +167,7 @@ async fn list_browser_sessions(
     caller: Caller,
 ) -> Result<Response, Envelope> {
     let sessions = app.browsers.sessions(&caller).await?;
-    let bodies: Vec<SessionBody> = sessions.into_iter().map(Into::into).collect();
-    Ok(json(&bodies))
+    Ok(listed::<SessionBody>(sessions))
 }
 
 /// Makes a browser session.
@@ -181,16 +192,8 @@ async fn list_browser_session_choices(
     caller: Caller,
 ) -> Result<Response, Envelope> {
     let sessions = app.browsers.sessions(&caller).await?;
-    let choices: Vec<ChoiceBody> = sessions
-        .into_iter()
-        .map(|session| ChoiceBody {
-            value: session.id.clone(),
-            label: session.name.clone(),
-            id: session.id,
-            name: session.name,
-        })
-        .collect();
-    Ok(json(&choices))
+    let choice = |s: BrowserSession| ChoiceBody::new(s.id.clone(), s.id, s.name);
+    Ok(listed::<ChoiceBody>(sessions.into_iter().map(choice)))
 }
 
 /// One browser session.
@@ -269,11 +272,4 @@ async fn get_browser_session_config(
         headless: true,
         config: session.config.into(),
     }))
-}
-
-/// The answer to what made something.
-pub(super) fn created<T: Serialize>(body: &T) -> Response {
-    let mut response = json(body);
-    *response.status_mut() = StatusCode::CREATED;
-    response
 }

@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use nodetool_protocol::{Map, Value};
+use nodetool_sdk::steps::Compat;
 use utoipa::ToSchema;
 
 use crate::http::{ApiError, json};
@@ -191,6 +192,15 @@ impl Envelope {
     }
 }
 
+/// Forms and workflows that cannot be used are refused with 400 in the profile `reference` (spec 2.6, 3.1).
+pub(super) fn told_as(compat: Compat, mut response: Response) -> Response {
+    let unfit = response.extensions().get() == Some(&ErrorCode::Validation);
+    if unfit && compat == Compat::Reference {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    response
+}
+
 /// What the other routes say in their words.
 impl From<ApiError> for Envelope {
     fn from(e: ApiError) -> Self {
@@ -246,6 +256,7 @@ impl IntoResponse for Envelope {
         body.extend(more);
         let mut response = json(&Value::from(body));
         response.extensions_mut().insert(Shaped);
+        response.extensions_mut().insert(kind);
         *response.status_mut() = kind.status();
         if kind == ErrorCode::Unauthorized {
             let realm = HeaderValue::from_static("Bearer realm=\"api\"");

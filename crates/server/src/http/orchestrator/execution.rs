@@ -4,7 +4,8 @@
 
 use std::time::Instant;
 
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use nodetool_protocol::{Map, Value};
@@ -107,15 +108,24 @@ fn number(n: f64) -> Value {
     }
 }
 
-/// Refuses a GET that would change something for a page of another site, which need not be able to read the answer.
-fn from_here(headers: &HeaderMap) -> Result<(), Envelope> {
-    let site = headers.get("sec-fetch-site").and_then(|v| v.to_str().ok());
-    match site {
-        Some("cross-site" | "same-site") => {
-            let text = "Pages of other sites may not start or stop workflows";
-            Err(Envelope::new(ErrorCode::Forbidden, text))
+/// Whom and what an order to start or stop names.
+type Order = (State<AppState>, Caller, Parted<String>);
+
+/// Not a page of another site, which could not read the answer of a GET but have it change something.
+struct FromHere;
+
+impl<S: Sync> FromRequestParts<S> for FromHere {
+    type Rejection = Envelope;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Envelope> {
+        let site = parts.headers.get("sec-fetch-site");
+        match site.and_then(|v| v.to_str().ok()) {
+            Some("cross-site" | "same-site") => {
+                let text = "Pages of other sites may not start or stop workflows";
+                Err(Envelope::new(ErrorCode::Forbidden, text))
+            }
+            _ => Ok(FromHere),
         }
-        _ => Ok(()),
     }
 }
 
@@ -123,29 +133,19 @@ fn from_here(headers: &HeaderMap) -> Result<(), Envelope> {
 #[utoipa::path(get, path = "/api/workflow/{workflow_id}/start_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 400, body = EnvelopeBody), (status = 403, body = EnvelopeBody),
         (status = 404, body = EnvelopeBody), (status = 429, body = EnvelopeBody), (status = 503, body = EnvelopeBody)))]
-async fn start_execution(
-    State(app): State<AppState>,
-    caller: Caller,
-    Parted(id): Parted<String>,
-    headers: HeaderMap,
-) -> Result<Response, Envelope> {
-    from_here(&headers)?;
-    start(app, caller, id).await
+async fn start_execution(_: FromHere, order: Order) -> Result<Response, Envelope> {
+    start(order).await
 }
 
 /// Starts a workflow; one that runs already answers with the task of that run.
 #[utoipa::path(post, path = "/api/workflow/{workflow_id}/start_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 400, body = EnvelopeBody), (status = 404, body = EnvelopeBody),
         (status = 429, body = EnvelopeBody), (status = 503, body = EnvelopeBody)))]
-async fn post_start_execution(
-    State(app): State<AppState>,
-    caller: Caller,
-    Parted(id): Parted<String>,
-) -> Result<Response, Envelope> {
-    start(app, caller, id).await
+async fn post_start_execution(order: Order) -> Result<Response, Envelope> {
+    start(order).await
 }
 
-async fn start(app: AppState, caller: Caller, id: String) -> Result<Response, Envelope> {
+async fn start((State(app), caller, Parted(id)): Order) -> Result<Response, Envelope> {
     let task = app.loops.start_execution(&caller, &id).await?;
     Ok(json(&TaskBody::from(task)))
 }
@@ -153,28 +153,18 @@ async fn start(app: AppState, caller: Caller, id: String) -> Result<Response, En
 /// Stops a workflow and waits up to five seconds for its end; answers the operation that did.
 #[utoipa::path(get, path = "/api/workflow/{workflow_id}/stop_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 403, body = EnvelopeBody), (status = 404, body = EnvelopeBody)))]
-async fn stop_execution(
-    State(app): State<AppState>,
-    caller: Caller,
-    Parted(id): Parted<String>,
-    headers: HeaderMap,
-) -> Result<Response, Envelope> {
-    from_here(&headers)?;
-    stop(app, caller, id).await
+async fn stop_execution(_: FromHere, order: Order) -> Result<Response, Envelope> {
+    stop(order).await
 }
 
 /// Stops a workflow and waits up to five seconds for its end; answers the operation that did.
 #[utoipa::path(post, path = "/api/workflow/{workflow_id}/stop_execution", tag = "orchestrator", params(("workflow_id" = String, Path)),
     responses((status = 200, body = TaskBody), (status = 404, body = EnvelopeBody)))]
-async fn post_stop_execution(
-    State(app): State<AppState>,
-    caller: Caller,
-    Parted(id): Parted<String>,
-) -> Result<Response, Envelope> {
-    stop(app, caller, id).await
+async fn post_stop_execution(order: Order) -> Result<Response, Envelope> {
+    stop(order).await
 }
 
-async fn stop(app: AppState, caller: Caller, id: String) -> Result<Response, Envelope> {
+async fn stop((State(app), caller, Parted(id)): Order) -> Result<Response, Envelope> {
     let task = app.loops.stop_execution(&caller, &id).await?;
     Ok(json(&TaskBody::from(task)))
 }

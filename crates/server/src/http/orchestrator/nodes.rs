@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use nodetool_protocol::{Map, Value};
+use nodetool_sdk::steps::Compat;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -14,7 +15,7 @@ use super::asked::{Asked, Parted};
 use super::error::EnvelopeBody;
 use crate::http::{AppState, json};
 use crate::services::Caller;
-use crate::services::loops::{EditedNode, NodeChange, NodeObject, NodeType, Position};
+use crate::services::loops::{CanvasNode, EditedNode, NodeChange, NodeObject, NodeType, Position};
 
 /// Longest name of a node type, in characters.
 const MAX_TYPE: usize = 200;
@@ -212,12 +213,15 @@ async fn add_loop_node(
         position,
         node_type,
     } = app.loops.add_node(&caller, &wid, change).await?;
-    let added = AddedNode {
-        node: object,
-        position,
-        node_type_info: node_type,
+    let added = match app.loops.steps().compat() {
+        Compat::Doc => json(&AddedNode {
+            node: object,
+            position,
+            node_type_info: node_type,
+        }),
+        Compat::Reference => json(&CanvasNode::new(object, position, node_type)),
     };
-    Ok((StatusCode::CREATED, json(&added)).into_response())
+    Ok((StatusCode::CREATED, added).into_response())
 }
 
 /// One node.
@@ -310,7 +314,10 @@ async fn get_node_input(
     Parted((wid, nid)): Parted<(String, String)>,
 ) -> Result<Response, Envelope> {
     let input_data = app.loops.node_input(&caller, &wid, &nid).await?;
-    Ok(json(&NodeInput { input_data }))
+    Ok(match app.loops.steps().compat() {
+        Compat::Doc => json(&NodeInput { input_data }),
+        Compat::Reference => json(&input_data),
+    })
 }
 
 /// What a node last gave.
@@ -323,7 +330,10 @@ async fn get_node_output(
     Parted((wid, nid)): Parted<(String, String)>,
 ) -> Result<Response, Envelope> {
     let output_data = app.loops.node_output(&caller, &wid, &nid).await?;
-    Ok(json(&NodeOutput { output_data }))
+    Ok(match app.loops.steps().compat() {
+        Compat::Doc => json(&NodeOutput { output_data }),
+        Compat::Reference => json(&output_data),
+    })
 }
 
 /// Moves a node on the canvas.

@@ -21,7 +21,10 @@ fn owns(path: &str) -> bool {
     let mut parts = path.trim_matches('/').split('/');
     match (parts.next(), parts.next()) {
         (Some("media" | "node-icons"), _)
-        | (Some("api"), Some("workflow" | "webhooks" | "celery" | "auth")) => true,
+        | (
+            Some("api"),
+            Some("workflow" | "webhooks" | "celery" | "auth" | "demo-requests" | "contact"),
+        ) => true,
         (Some("api"), Some("nodes")) => parts.next().is_none_or(|p| !OF_OTHERS.contains(&p)),
         _ => false,
     }
@@ -104,6 +107,8 @@ mod tests {
             "/api/webhooks/w",
             "/api/celery/task/t/status",
             "/api/auth/login",
+            "/api/demo-requests/x/update_status",
+            "/api/contact/submissions",
             "/media/node_files/n/k/f",
             "/node-icons/x.png",
         ] {

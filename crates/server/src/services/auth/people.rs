@@ -287,6 +287,13 @@ fn seconds() -> i64 {
     now_micros() / 1_000_000
 }
 
+/// Whether a text may be an address mail goes to; only mail can tell.
+pub(crate) fn is_email(text: &str) -> bool {
+    let (name, domain) = text.split_once('@').unwrap_or_default();
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    !name.is_empty() && domain.contains('.') && text.len() <= 254 && text.chars().all(plain)
+}
+
 /// Everything that is wrong with a registration.
 fn faults(new: &Registration) -> FieldFaults {
     let mut faults = FieldFaults::new();
@@ -300,9 +307,7 @@ fn faults(new: &Registration) -> FieldFaults {
         let text = "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters.";
         faults.push(("username", text.into()));
     }
-    let (name, domain) = new.email.split_once('@').unwrap_or_default();
-    if !new.email.is_empty() && (name.is_empty() || !domain.contains('.') || new.email.len() > 254)
-    {
+    if !new.email.is_empty() && !is_email(&new.email) {
         faults.push(("email", "Enter a valid email address.".into()));
     }
     for (field, text) in [

@@ -576,7 +576,7 @@ async fn step(desk: &Desk, identifier: &str, form: Json) -> Json {
     let config = StepConfig {
         id: "n".into(),
         form: map(form),
-        config: Map::new(),
+        ..StepConfig::default()
     };
     let mut step = (steps.get(identifier).unwrap().make)(config);
     step.setup(&cx).await.unwrap();

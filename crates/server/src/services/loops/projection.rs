@@ -107,6 +107,24 @@ pub(crate) struct CanvasNode {
     pub(crate) output_data: Map,
 }
 
+impl CanvasNode {
+    pub(crate) fn new(object: NodeObject, position: Position, node_type: NodeType) -> Self {
+        CanvasNode {
+            id: object.id,
+            created_at: object.created_at,
+            updated_at: object.updated_at,
+            node_type,
+            x: object.x,
+            y: object.y,
+            position,
+            form_values: object.form_values,
+            config: object.config,
+            input_data: object.input_data,
+            output_data: object.output_data,
+        }
+    }
+}
+
 /// A connection of two nodes.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct EdgeObject {
@@ -362,20 +380,12 @@ fn canvas_node(
     values: &NodeValues,
     steps: &Steps,
 ) -> CanvasNode {
-    let object = node(row, of_graph, values, steps);
-    CanvasNode {
-        id: object.id,
-        created_at: object.created_at,
-        updated_at: object.updated_at,
-        node_type: node_type_of(&of_graph.node_type, steps),
-        x: object.x,
-        y: object.y,
-        position: position(of_graph),
-        form_values: object.form_values,
-        config: object.config,
-        input_data: object.input_data,
-        output_data: object.output_data,
-    }
+    let node_type = node_type_of(&of_graph.node_type, steps);
+    CanvasNode::new(
+        node(row, of_graph, values, steps),
+        position(of_graph),
+        node_type,
+    )
 }
 
 /// All that an editor shows.

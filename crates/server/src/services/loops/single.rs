@@ -186,6 +186,7 @@ impl LoopService {
                 id: id.clone(),
                 form: direct.form,
                 config: Map::new(),
+                compat: self.steps().compat(),
             },
             flow: self.development(caller, Arc::default(), Map::new()),
             input: direct.input,

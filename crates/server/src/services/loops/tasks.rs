@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use nodetool_protocol::{Map, Value};
+use nodetool_sdk::steps::Compat;
 use nodetool_store::{JobRow, JobStatus, new_id};
 use tokio::time::Instant;
 
@@ -171,7 +172,11 @@ impl LoopService {
         {
             tracing::warn!(workflow.id = %id, job.id = %grip.job_id, "a workflow that was stopped has not let go yet");
         }
-        Ok(Task::new(&operation, TaskState::Revoked))
+        let told = match self.steps().compat() {
+            Compat::Doc => TaskState::Revoked,
+            Compat::Reference => TaskState::Success,
+        };
+        Ok(Task::new(&operation, told))
     }
 
     fn note_stop(&self, caller: &Caller, operation: &str) {

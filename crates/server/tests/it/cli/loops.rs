@@ -98,7 +98,7 @@ async fn a_loop_is_started_looked_at_and_stopped() {
     let told = flow.run(&["stop", id]);
     assert_eq!(
         (told.code, &*told.stderr),
-        (Some(0), &*format!("{id} did not run\n"))
+        (Some(0), &*format!("{id} does not run\n"))
     );
 
     let started = flow.run(&["start", id, "--json"]).json();

@@ -25,7 +25,7 @@ const FOLDER: &str = env!("CARGO_TARGET_TMPDIR");
 /// Users of the server with accounts, and the tokens they have.
 pub(super) const ANN: (&str, &str) = ("ann", "token-of-ann");
 pub(super) const BOB: (&str, &str) = ("bob", "token-of-bob");
-const ROOT: (&str, &str) = ("root", "token-of-root");
+pub(super) const ROOT: (&str, &str) = ("root", "token-of-root");
 
 /// The token of the servers themselves.
 const TOKEN: &str = "token-of-the-server";
@@ -137,7 +137,11 @@ impl Things {
             ("keys", "id") => mine("key"),
             ("assets", "id" | "asset_id") => mine("asset"),
             ("workflow", "workflow_id") => mine("loop"),
-            ("models" | "browser-sessions" | "browser-pools", "id") | (_, "rule_id") => "none",
+            (
+                "models" | "browser-sessions" | "browser-pools" | "demo-requests" | "submissions",
+                "id",
+            )
+            | (_, "rule_id") => "none",
             (_, "workflow_id") | ("workflows" | "public", "id") => mine("workflow"),
             (_, "job_id") => mine("job"),
             (_, "thread_id") => mine("thread"),

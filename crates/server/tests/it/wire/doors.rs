@@ -192,7 +192,7 @@ async fn origins_and_names_that_are_listed_may_ask() {
 }
 
 /// Starts a server that should not start.
-fn refused(environment: &[(&str, &str)], arguments: &[&str]) -> String {
+pub(super) fn refused(environment: &[(&str, &str)], arguments: &[&str]) -> String {
     let folder = folder();
     let mut command = program();
     command.envs(environment.iter().copied());

@@ -40,7 +40,7 @@ fn step(
     let step = (def.make)(StepConfig {
         id: "node".into(),
         form: map(form),
-        config: Map::new(),
+        ..StepConfig::default()
     });
     let services = NodeServices {
         search_path: std::ffi::OsString::new(),

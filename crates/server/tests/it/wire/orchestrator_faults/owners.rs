@@ -1,4 +1,4 @@
-//! What is somebody's is nobody else's (orchestrator spec 8.1: S5, S6, S8 to S11, S14, S16).
+//! What is somebody's is nobody else's (orchestrator spec 8.1: S5, S6, S8 to S11, S14).
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -221,16 +221,4 @@ async fn s14_the_files_of_a_node_are_for_their_owner() {
         404
     );
     assert_eq!(client.get(path).await.status, 401);
-}
-
-#[tokio::test]
-async fn s16_rows_of_visitors_are_kept_nowhere() {
-    let server = with_accounts();
-    let client = server.client();
-    for path in ["/api/demo-requests/", "/api/contact/submissions/"] {
-        let headers = [("authorization", &*format!("Bearer {}", BOB.1))];
-        let request = with_headers(Method::GET, path, &headers, "");
-        // There is no such route to describe.
-        assert_eq!(client.send_unchecked(request).await.status, 404, "{path}");
-    }
 }
