@@ -14,7 +14,7 @@ use nodetool_sdk::steps::Steps;
 
 pub use crossing::{dataflow, step_of, steps};
 pub use formed::{Fields, FormStep, define};
-pub use steps::SECRETS;
+pub use steps::{GOOGLE_API_BASE_URL, SECRETS};
 
 /// Adds every step type of this crate.
 pub fn register(types: &mut Steps) {

@@ -39,6 +39,9 @@ use nodetool_sdk::steps::Steps;
 
 use crate::define;
 
+/// Secret with the address of a server that speaks Google's APIs in Google's place.
+pub const GOOGLE_API_BASE_URL: &str = sheets::BASE_URL;
+
 /// Names of the secrets that steps read.
 pub const SECRETS: [&str; 4] = [
     sheets::SERVICE_ACCOUNT,

@@ -3,6 +3,7 @@
 //! A node is a struct: its fields are the properties, its doc comment the description. It must not know the engine,
 //! the store or the server; what it needs from them comes through [`NodeCx`].
 
+pub mod accounts;
 pub mod agent;
 pub mod browsers;
 pub mod collections;

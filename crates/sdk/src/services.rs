@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nodetool_protocol::{Map, Value};
 
+use crate::accounts::{AccountToken, ConnectedAccount};
 use crate::browsers::{Browsers, Page, PageOptions};
 use crate::collections::{
     Collections, Conversations, DocumentRange, FoundDocument, NewDocument, Search,
@@ -122,6 +123,27 @@ pub trait Documents: Send + Sync {
 pub trait Secrets: Send + Sync {
     /// The value of a secret of the run's user.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, NodeError>>;
+
+    /// The accounts the run's user has connected at a site, which is named by a word such as `google`.
+    fn accounts<'a>(
+        &'a self,
+        site: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ConnectedAccount>, NodeError>> {
+        let _ = site;
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// A token of one of them; nothing when there is no such account. `refused` is a token that the site takes no
+    /// longer, so that another one is wanted.
+    fn account_token<'a>(
+        &'a self,
+        site: &'a str,
+        id: &'a str,
+        refused: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<AccountToken>, NodeError>> {
+        let _ = (site, id, refused);
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// An HTTP request of a node.

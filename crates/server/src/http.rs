@@ -17,9 +17,10 @@ use crate::mcp::{self, Offer};
 use crate::services::downloads::{DownloadService, ModelLibrary, Ollama};
 use crate::services::{
     AssetService, BrowserService, ChatService, CollectionService, EnquiryService, ExampleService,
-    FileService, JobService, LoopService, MachineService, MetricsService, ModelService,
-    OAuthService, PackageService, PredictionService, SecretsService, SettingsService, Terminals,
-    ThreadService, ToolService, TriggerService, VersionService, WorkflowService, WorkspaceService,
+    FileService, GoogleService, JobService, LoopService, MachineService, MetricsService,
+    ModelService, OAuthService, PackageService, PredictionService, SecretsService, SettingsService,
+    Terminals, ThreadService, ToolService, TriggerService, VersionService, WorkflowService,
+    WorkspaceService,
 };
 use crate::surfaces::Families;
 use crate::ws::Sockets;
@@ -132,6 +133,7 @@ pub(crate) struct App {
     pub(crate) machine: MachineService,
     pub(crate) packages: PackageService,
     pub(crate) oauth: OAuthService,
+    pub(crate) google: GoogleService,
     /// Nothing where the route of terminals is not there.
     pub(crate) terminals: Option<Terminals>,
     pub(crate) downloads: DownloadService,

@@ -14,6 +14,7 @@ mod examples;
 mod feeds;
 mod files;
 mod folders;
+mod google;
 mod jobs;
 mod logins;
 pub(crate) mod loops;
@@ -77,6 +78,10 @@ pub(crate) use examples::{Example, ExampleError, ExampleService};
 pub(crate) use feeds::{Begin, Feed, Feeds, Frame, Kept, LogLine, Shelving, Subject, Taken, Watch};
 pub(crate) use files::FileService;
 pub(crate) use folders::{Entry, FolderError};
+pub(crate) use google::{
+    GoogleAccount, GoogleError, GoogleParts, GoogleService, GoogleSignIn, GoogleStart, MAX_SCOPES,
+    SCOPE_KEYS,
+};
 pub(in crate::services) use jobs::user_workspace;
 pub(crate) use jobs::{
     ActiveJob, Approval, Followed, InputError, JobService, JobServiceParts, LINK_SECONDS,

@@ -22,6 +22,8 @@ macro_rules! columns {
     };
 }
 
+mod by_id;
+
 const UPSERT: &str = concat!(
     "INSERT INTO nodetool_oauth_credentials (",
     columns!(),

@@ -110,6 +110,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_connected_account_is_asked_for_another_token_when_one_is_refused() {
+        // What is wrong with the secrets is no matter to it.
+        let google = Google::with_people().secret("GOOGLE_SERVICE_ACCOUNT_JSON", "{");
+        let mut connected = form(2);
+        connected["google_account"] = json!("c1");
+        let cx = google.clone().connected(&["stale", "fresh"]).cx();
+        let out = data::<GetRow>(connected.clone(), json!({}), &cx).await;
+        assert_eq!(out["google_sheets"]["data"]["name"], "Ann");
+        let cx = google.connected(&["stale"]).cx();
+        let said = refusal::<GetRow>(connected.clone(), json!({}), &cx).await;
+        assert!(said.contains("`ada@a.example` is not connected"), "{said}");
+        let cx = Google::with_people().cx();
+        let said = refusal::<GetRow>(connected, json!({}), &cx).await;
+        assert!(said.contains("expected one of `oauth`"), "{said}");
+    }
+
+    #[tokio::test]
     async fn what_google_refuses_is_told() {
         let cx = Google::with_people().cx();
         let mut other = form(2);

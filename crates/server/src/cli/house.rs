@@ -19,13 +19,13 @@ use crate::services::downloads::{DownloadService, Ollama};
 use crate::services::{
     Accounts, AssetService, AutosaveSettings, BrowserService, BrowserSettings, Caller, Changes,
     ChatParts, ChatService, CollectionService, EnquiryService, ExampleService, FailedLogins, Feeds,
-    FileService, JobService, JobServiceParts, Kept, Keys, Ledger, Limits, LoopParts, LoopService,
-    MachineFolders, MachineService, McpServers, MetricsService, ModelParts, ModelService, ModelsOf,
-    OAuthService, OAuthSettings, PackageService, PredictionService, Safe, SearchPlaces,
-    SecretsParts, SecretsService, SettingsService, Shelf, Shelving, Site, TerminalSettings,
-    Terminals, ThreadService, ToolService, ToolServiceParts, TriggerService, TriggerServiceParts,
-    VersionService, Windows, WorkflowFile, WorkflowModels, WorkflowService, WorkspaceRules,
-    WorkspaceService, is_passed_to_shells, saves,
+    FileService, GoogleParts, GoogleService, JobService, JobServiceParts, Kept, Keys, Ledger,
+    Limits, LoopParts, LoopService, MachineFolders, MachineService, McpServers, MetricsService,
+    ModelParts, ModelService, ModelsOf, OAuthService, OAuthSettings, PackageService,
+    PredictionService, Safe, SearchPlaces, SecretsParts, SecretsService, SettingsService, Shelf,
+    Shelving, Site, TerminalSettings, Terminals, ThreadService, ToolService, ToolServiceParts,
+    TriggerService, TriggerServiceParts, VersionService, Windows, WorkflowFile, WorkflowModels,
+    WorkflowService, WorkspaceRules, WorkspaceService, is_passed_to_shells, saves,
 };
 use crate::ws::{SocketParts, Sockets};
 
@@ -121,9 +121,18 @@ pub(super) fn house(
     )
     .context("cannot set up connections to other sites")?;
     let model_settings = config.model_settings()?;
+    let node_services = node_services.build()?;
     let of_steps = nodetool_orchestrator::SECRETS.map(str::to_owned);
     let more: BTreeSet<String> = model_settings.own_keys().chain(of_steps).collect();
     let given = super::environment::with_own_keys(&config.secrets, &model_settings);
+    let google = GoogleService::new(GoogleParts {
+        store: store.clone(),
+        safe: safe.clone(),
+        changes: changes.clone(),
+        environment: given.clone(),
+        oauth: oauth.clone(),
+        http: node_services.http.clone(),
+    });
     let secrets = SecretsService::new(SecretsParts {
         more,
         store: store.clone(),
@@ -132,6 +141,7 @@ pub(super) fn house(
         environment: given,
         shared: config.mode != Mode::Public,
         accounts: Some(Arc::new(oauth.clone())),
+        google: Some(google.clone()),
     });
     let settings = SettingsService::new(store.clone(), production, secrets.clone());
     let skills = [".claude/skills", ".codex/skills"];
@@ -152,7 +162,6 @@ pub(super) fn house(
         ledger: ledger.clone(),
     })
     .context("cannot set up the client of model providers")?;
-    let node_services = node_services.build()?;
     let browsers = BrowserService::new(
         store.clone(),
         BrowserSettings {
@@ -306,6 +315,7 @@ pub(super) fn house(
         own_machine: config.own_machine(),
         door: door.clone(),
         oauth: oauth.clone(),
+        google,
         terminals: (config.mode == Mode::Desktop).then_some(terminals),
         metrics: MetricsService::new(jobs.clone(), store.clone(), machine.clone(), started),
         numbers: NumbersAccess {

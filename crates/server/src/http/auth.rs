@@ -151,6 +151,17 @@ impl Door {
         self.verify(token, from).await.map_err(ApiError::from)
     }
 
+    /// Who asks where nobody has to be known: nobody, unless the request shows a token.
+    pub(super) async fn known(&self, parts: &Parts) -> Result<Option<Caller>, ApiError> {
+        match shown(&parts.headers) {
+            None => Ok(None),
+            Some(token) if !self.accounts.enforced() => {
+                Ok(self.accounts.verify_unasked(token).await?)
+            }
+            Some(_) => self.holder(parts).await.map(Some),
+        }
+    }
+
     /// Refuses pages that are not ours, where no token keeps them out.
     pub(super) fn check_page(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         if self.accounts.enforced() {
@@ -336,6 +347,7 @@ fn is_public_link(path: &str) -> bool {
         ["api", "triggers", _, _, "webhook"]
             | ["approve", _, _]
             | ["api", "oauth", "hf" | "github", "callback"]
+            | ["api", "auth", "google", "callback"]
     )
 }
 
@@ -414,6 +426,7 @@ mod tests {
             "/api/triggers/w/n/webhook",
             "/approve/j/t",
             "/api/oauth/hf/callback",
+            "/api/auth/google/callback",
         ] {
             assert!(is_public_link(link), "{link}");
         }
@@ -424,6 +437,7 @@ mod tests {
             "/approve/j",
             "/api/oauth/hf/callback/health",
             "/api/oauth/hf/tokens",
+            "/api/auth/google/initiate",
         ] {
             assert!(!is_public_link(other), "{other}");
         }

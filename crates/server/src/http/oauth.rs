@@ -124,7 +124,7 @@ async fn start_github_oauth(State(app): State<AppState>, caller: Caller) -> Resp
 }
 
 /// Takes whatever query there is: a person looks at the answer, whatever a site has sent them with.
-fn read_return(query: Option<String>) -> SignInReturn {
+pub(super) fn read_return(query: Option<String>) -> SignInReturn {
     let query = query.unwrap_or_default();
     let mut back = SignInReturn::default();
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -173,7 +173,7 @@ async fn finish(app: &AppState, provider: OAuthProvider, query: Option<String>) 
     page(StatusCode::OK, title, &content)
 }
 
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     escaped(&text.chars().take(SHOWN).collect::<String>())
 }
 

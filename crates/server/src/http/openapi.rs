@@ -36,6 +36,10 @@ const TAGS: &[(&str, &str)] = &[
         "Signing in with a name and a password, and API keys, as clients of the Orchestrator ask for them.",
     ),
     (
+        "google",
+        "Google accounts that users have connected for their steps",
+    ),
+    (
         "browsers",
         "Browsers that steps of workflows work in, and pools of them",
     ),

@@ -11,6 +11,7 @@ mod enquiries;
 mod error;
 mod execution;
 mod files;
+mod google;
 mod icons;
 mod nodes;
 mod people;
@@ -46,6 +47,7 @@ pub(super) fn router(compat: Compat) -> OpenApiRouter<AppState> {
         .merge(webhooks::router())
         .merge(tasks::router())
         .merge(people::router())
+        .merge(google::router())
         .merge(browser_sessions::router())
         .merge(browser_pools::router())
         .merge(enquiries::router())

@@ -3,9 +3,8 @@
 //! A sign-in begins here, goes on at the site and comes back with a code, which is exchanged for tokens. Tokens are
 //! sealed before they are stored, and are never told to anybody but the site they are of.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,13 +14,13 @@ use nodetool_store::{
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
 
 use super::changes::{Changes, Happened};
 use super::secrets::{AccountTokens, Safe, SecretsError};
 use crate::sensitive::Sensitive;
 
 mod error;
+mod locks;
 mod pending;
 mod site;
 #[cfg(test)]
@@ -29,8 +28,11 @@ mod tests;
 
 pub(crate) use error::{OAuthError, SignInError};
 
-use pending::{Pending, Pendings};
-use site::{Granted, Site};
+pub(super) use locks::Locks;
+pub(super) use pending::{Pendings, TooManyPending};
+pub(super) use site::{Granted, SiteError, claims, granted, reason, text};
+
+use site::Site;
 
 /// Where an account is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +79,8 @@ const HUGGING_FACE_OF_OLD: &str = "HuggingFace";
 const MARGIN_MICROS: i64 = 60_000_000;
 /// The longest life of a token that is believed.
 const LONGEST_SECONDS: i64 = 10 * 365 * 24 * 60 * 60;
-/// Locks that credentials share: a token for the next one is good once, so that two must not use it at a time.
-const LOCKS: usize = 16;
+/// How long a person may take at a site.
+const LIFETIME: Duration = Duration::from_secs(5 * 60);
 
 /// What this server is to the other sites.
 #[derive(Clone, Debug)]
@@ -102,6 +104,16 @@ pub(crate) struct SignInReturn {
     pub(crate) description: Option<String>,
 }
 
+/// A sign-in under way.
+#[derive(Debug)]
+struct Pending {
+    provider: OAuthProvider,
+    /// What proves to the site that whoever brings the code began the sign-in.
+    verifier: Sensitive,
+    /// Where the site was told to send the person, which it has to be told again.
+    redirect_uri: String,
+}
+
 /// A user's accounts at other sites; clones share it.
 #[derive(Clone)]
 pub(crate) struct OAuthService(Arc<Shared>);
@@ -112,10 +124,9 @@ struct Shared {
     changes: Changes,
     settings: OAuthSettings,
     site: Site,
-    pendings: Pendings,
+    pendings: Pendings<Pending>,
     port: OnceLock<u16>,
-    hasher: RandomState,
-    locks: [Mutex<()>; LOCKS],
+    locks: Locks,
 }
 
 impl OAuthService {
@@ -133,10 +144,9 @@ impl OAuthService {
             safe,
             changes,
             settings,
-            pendings: Pendings::default(),
+            pendings: Pendings::new(LIFETIME),
             port: OnceLock::new(),
-            hasher: RandomState::new(),
-            locks: std::array::from_fn(|_| Mutex::new(())),
+            locks: Locks::default(),
         })))
     }
 
@@ -157,9 +167,9 @@ impl OAuthService {
         Ok(id)
     }
 
-    fn redirect_uri(&self, provider: OAuthProvider) -> String {
+    /// The address of a path here, as browsers reach it that come back from a site.
+    pub(super) fn address(&self, path: &str) -> String {
         let base = self.0.settings.api_url.trim_end_matches('/');
-        let path = provider.callback();
         match base {
             "" => {
                 let port = self.0.port.get().copied().unwrap_or(7777);
@@ -178,8 +188,8 @@ impl OAuthService {
         let client_id = self.client_id(provider)?;
         let verifier = random_text()?;
         let state = random_text()?;
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
-        let redirect_uri = self.redirect_uri(provider);
+        let challenge = challenge(&verifier);
+        let redirect_uri = self.address(provider.callback());
         let query = [
             ("client_id", client_id),
             ("redirect_uri", &redirect_uri),
@@ -192,11 +202,12 @@ impl OAuthService {
         let address = self.0.site.sign_in_url(provider, &query);
         let pending = Pending {
             provider,
-            user_id: user_id.to_owned(),
             verifier: Sensitive::new(verifier),
             redirect_uri: redirect_uri.clone(),
         };
-        self.0.pendings.begin(&state, pending, Instant::now())?;
+        let pendings = &self.0.pendings;
+        let begun = pendings.begin(&state, user_id, pending, Instant::now());
+        begun.map_err(|TooManyPending| OAuthError::TooManyPending)?;
         Ok(address)
     }
 
@@ -219,7 +230,7 @@ impl OAuthService {
         let Some(code) = code.filter(|_| !state.is_empty()) else {
             return Err(SignInError::InvalidRequest);
         };
-        let Some(pending) = pending.filter(|pending| pending.provider == provider) else {
+        let Some((user_id, pending)) = pending.filter(|(_, p)| p.provider == provider) else {
             tracing::info!(target: "audit", event = "oauth.state_refused", oauth.provider = provider.as_str());
             return Err(SignInError::InvalidState);
         };
@@ -236,7 +247,7 @@ impl OAuthService {
         let granted = self.0.site.tokens(provider, &form).await?;
         let (account_id, username) = self.0.site.account(provider, &granted).await?;
         let row = self
-            .sealed_row(&pending.user_id, provider, granted)
+            .sealed_row(&user_id, provider, granted)
             .await
             .map_err(SignInError::of_seal)?;
         let row = OauthCredentialRow {
@@ -288,21 +299,7 @@ impl OAuthService {
     }
 
     async fn sealed(&self, user_id: &str, granted: Granted) -> Result<OauthTokens, SecretsError> {
-        let now = now_micros();
-        let seconds = granted.expires_in.map(|s| s.clamp(0, LONGEST_SECONDS));
-        let access = self.0.safe.seal(user_id, granted.access_token).await?;
-        let refresh = match granted.refresh_token {
-            Some(token) => Some(self.0.safe.seal(user_id, token).await?),
-            None => None,
-        };
-        Ok(OauthTokens {
-            encrypted_access_token: access,
-            encrypted_refresh_token: refresh,
-            token_type: granted.token_type,
-            scope: granted.scope,
-            received_at: now,
-            expires_at: seconds.map(|s| now.saturating_add(s * 1_000_000)),
-        })
+        sealed(&self.0.safe, user_id, granted).await
     }
 
     /// A user's accounts at a site, the newest tokens first.
@@ -342,8 +339,7 @@ impl OAuthService {
         row: OauthCredentialRow,
         forced: bool,
     ) -> Result<OauthCredentialRow, OAuthError> {
-        let at = usize::try_from(self.0.hasher.hash_one(&row.id) % LOCKS as u64).unwrap_or(0);
-        let _alone = self.0.locks[at].lock().await;
+        let _alone = self.0.locks.of(&row.id).await;
         let row = self
             .row(&row.user_id, &row.provider, &row.account_id)
             .await?;
@@ -429,16 +425,45 @@ impl AccountTokens for OAuthService {
     }
 }
 
-fn ends_soon(row: &OauthCredentialRow) -> bool {
+/// Tokens as they are stored.
+pub(super) async fn sealed(
+    safe: &Safe,
+    user_id: &str,
+    granted: Granted,
+) -> Result<OauthTokens, SecretsError> {
+    let now = now_micros();
+    let seconds = granted.expires_in.map(|s| s.clamp(0, LONGEST_SECONDS));
+    let access = safe.seal(user_id, granted.access_token).await?;
+    let refresh = match granted.refresh_token {
+        Some(token) => Some(safe.seal(user_id, token).await?),
+        None => None,
+    };
+    Ok(OauthTokens {
+        encrypted_access_token: access,
+        encrypted_refresh_token: refresh,
+        token_type: granted.token_type,
+        scope: granted.scope,
+        received_at: now,
+        expires_at: seconds.map(|s| now.saturating_add(s * 1_000_000)),
+    })
+}
+
+/// Whether the access token of a credential ends before it could be used.
+pub(super) fn ends_soon(row: &OauthCredentialRow) -> bool {
     let soon = now_micros().saturating_add(MARGIN_MICROS);
     row.expires_at.is_some_and(|at| at <= soon)
 }
 
 /// 256 random bits as text.
-fn random_text() -> Result<String, OAuthError> {
+pub(super) fn random_text() -> Result<String, OAuthError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|_| OAuthError::NoRandomness)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What a site is told of a verifier, so that only who has it can use the code (PKCE, S256).
+pub(super) fn challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
 impl From<StoreError> for SignInError {

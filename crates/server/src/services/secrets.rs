@@ -8,6 +8,7 @@ use std::sync::Arc;
 use nodetool_sdk::BoxFuture;
 use nodetool_store::{PutSecret, SecretRow, SettingChange, Store, StoreError, now_micros};
 
+use super::google::GoogleService;
 use super::settings::{Kind, REGISTERED, Setting};
 use super::{Caller, Changes, Happened, OWNER};
 use crate::sensitive::Sensitive;
@@ -48,6 +49,10 @@ pub(crate) const OF_SERVER: [&str; 4] = [
     "SERVER_AUTH_TOKEN",
 ];
 
+/// The Google app that accounts are connected through, which users and the environment may have one of. Nodes get what
+/// their user has stored, and never what everybody's accounts go through.
+pub(super) const OF_APP: [&str; 2] = ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"];
+
 /// The secret that stands for a signed-in account where there is one.
 const OF_ACCOUNT: &str = "HF_TOKEN";
 
@@ -63,6 +68,7 @@ fn is_registered(key: &str) -> bool {
 /// Names of secrets that are read from the environment.
 pub(crate) fn in_environment() -> impl Iterator<Item = &'static str> {
     let own = OF_SERVER.into_iter().filter(|key| !is_registered(key));
+    let own = own.chain(OF_APP);
     registered().map(|s| s.key).chain(own)
 }
 
@@ -140,6 +146,7 @@ pub(crate) struct SecretsParts {
     /// Whether everybody's nodes may use those, or only the owner's.
     pub(crate) shared: bool,
     pub(crate) accounts: Option<Arc<dyn AccountTokens>>,
+    pub(crate) google: Option<GoogleService>,
     /// Names of secrets beside the registered ones: keys of the operator's own providers, and what steps read.
     pub(crate) more: BTreeSet<String>,
 }
@@ -151,6 +158,7 @@ struct Inner {
     environment: BTreeMap<String, Sensitive>,
     shared: bool,
     accounts: Option<Arc<dyn AccountTokens>>,
+    google: Option<GoogleService>,
     more: BTreeSet<String>,
 }
 
@@ -167,6 +175,7 @@ impl SecretsService {
             environment,
             shared,
             accounts,
+            google,
             more,
         } = parts;
         SecretsService(Arc::new(Inner {
@@ -176,13 +185,19 @@ impl SecretsService {
             environment,
             shared,
             accounts,
+            google,
             more,
         }))
     }
 
     /// Whether a secret may be stored under a name.
     fn is_known(&self, key: &str) -> bool {
-        is_registered(key) || self.0.more.contains(key)
+        is_registered(key) || OF_APP.contains(&key) || self.0.more.contains(key)
+    }
+
+    /// The accounts that users have connected for their steps.
+    fn google(&self) -> Option<&GoogleService> {
+        self.0.google.as_ref()
     }
 
     async fn vault(&self) -> Result<&Vault, SecretsError> {
@@ -237,7 +252,7 @@ impl SecretsService {
         user_id: &str,
         key: &str,
     ) -> Result<Option<Sensitive>, SecretsError> {
-        let stored_only = !self.0.shared && user_id != OWNER;
+        let stored_only = OF_APP.contains(&key) || !self.0.shared && user_id != OWNER;
         if stored_only && self.0.store.get_secret(user_id, key).await?.is_none() {
             return Ok(None);
         }

@@ -169,6 +169,9 @@ contract! {
         an_account_has_one_row_for_each_user,
         the_newest_credentials_come_first,
         fresh_tokens_keep_what_they_do_not_bring,
+        tokens_are_replaced_only_where_they_are_still_those_that_were_read,
+        a_credential_is_read_and_deleted_by_its_id_for_its_user_alone,
+        a_user_has_so_many_accounts_at_a_site_and_no_more,
     ;
     secrets:
         a_secret_reads_back_and_is_its_users_alone,

@@ -1,8 +1,10 @@
-//! Who a user is towards Google: the accounts in the user's secrets, and the tokens they get.
+//! Who a user is towards Google: the accounts the user has connected, those in the user's secrets, and the tokens they
+//! get.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::Utc;
+use nodetool_sdk::accounts::ConnectedAccount;
 use nodetool_sdk::services::{HttpRequest, Services};
 use nodetool_sdk::{NodeError, Value};
 use ring::rand::SystemRandom;
@@ -15,6 +17,8 @@ pub(in super::super) const SERVICE_ACCOUNT: &str = "GOOGLE_SERVICE_ACCOUNT_JSON"
 pub(in super::super) const OAUTH: &str = "GOOGLE_OAUTH_TOKEN";
 /// Secret with the address of another server that speaks the API.
 pub(in super::super) const BASE_URL: &str = "GOOGLE_API_BASE_URL";
+/// The word for Google among the sites that accounts are connected at.
+const SITE: &str = "google";
 /// Where tokens are given unless the account says otherwise.
 const TOKEN_URI: &str = "https://oauth2.googleapis.com/token";
 /// What tokens are good for: reading and writing sheets, listing files.
@@ -49,6 +53,8 @@ pub(super) struct Account {
 /// How it gets its tokens. No `Debug`: all of it is secret.
 #[derive(Clone)]
 enum Proof {
+    /// The server keeps its tokens and gets new ones.
+    Connected,
     Key {
         private_key: String,
         key_id: Option<String>,
@@ -75,8 +81,44 @@ impl AccessToken {
     }
 }
 
-/// The accounts in the secrets of a user.
+/// The accounts of a user: those that are connected, then those in the secrets.
 pub(super) async fn accounts(services: &Services) -> Result<Vec<Account>, NodeError> {
+    let mut all = connected(services).await?;
+    all.extend(in_secrets(services).await?);
+    Ok(all)
+}
+
+/// The account that is chosen by this. A connected one needs nothing of the secrets, whatever is wrong with them.
+pub(super) async fn account(services: &Services, id: &str) -> Result<Account, NodeError> {
+    let mut all = connected(services).await?;
+    if !all.iter().any(|account| account.id == id) {
+        all.extend(in_secrets(services).await?);
+    }
+    let known: Vec<String> = all.iter().map(|a| format!("`{}`", a.id)).collect();
+    all.into_iter().find(|a| a.id == id).ok_or_else(|| {
+        let why = match known.is_empty() {
+            true => {
+                "no account is set up; connect one, or put GOOGLE_SERVICE_ACCOUNT_JSON or GOOGLE_OAUTH_TOKEN among the secrets".to_owned()
+            }
+            false => format!("expected one of {}", known.join(", ")),
+        };
+        NodeError::bad("google_account", format!("found `{id}`, {why}"))
+    })
+}
+
+/// The accounts a user has connected.
+async fn connected(services: &Services) -> Result<Vec<Account>, NodeError> {
+    let all = services.secrets.accounts(SITE).await?.into_iter();
+    let account = |account: ConnectedAccount| Account {
+        id: account.id,
+        label: account.label,
+        proof: Proof::Connected,
+    };
+    Ok(all.map(account).collect())
+}
+
+/// The accounts in the secrets of a user.
+async fn in_secrets(services: &Services) -> Result<Vec<Account>, NodeError> {
     let base = base_url(services).await?;
     let token_uri = base.map_or_else(|| TOKEN_URI.to_owned(), |base| format!("{base}/token"));
     let mut accounts = Vec::new();
@@ -165,9 +207,22 @@ fn oauth_account(token: &Value, token_uri: &str) -> Option<Account> {
 }
 
 impl Account {
-    /// A token for the API.
-    pub(super) async fn token(&self, services: &Services) -> Result<AccessToken, NodeError> {
+    /// A token for the API; another one than what the API takes no longer.
+    pub(super) async fn token(
+        &self,
+        services: &Services,
+        refused: Option<&str>,
+    ) -> Result<AccessToken, NodeError> {
         let (form, uri) = match &self.proof {
+            Proof::Connected => {
+                let token = services.secrets.account_token(SITE, &self.id, refused);
+                let token = token.await?.ok_or_else(|| {
+                    let why = format!("the account `{}` is not connected any more", self.label);
+                    NodeError::bad("google_account", why)
+                })?;
+                let (text, until) = (token.text, token.until);
+                return Ok(AccessToken { text, until });
+            }
             Proof::Access(token) => {
                 let text = token.clone();
                 return Ok(AccessToken { text, until: None });
@@ -331,7 +386,9 @@ mod tests {
                 r#"{"client_email": "bot@a.example", "private_key": "x"}"#,
             )
             .secret(OAUTH, "ya29.token");
-        assert_eq!(ids(both).await.unwrap(), ["bot@a.example", "oauth"]);
+        assert_eq!(ids(both.clone()).await.unwrap(), ["bot@a.example", "oauth"]);
+        let all = ids(both.connected(&["t"])).await.unwrap();
+        assert_eq!(all, ["c1", "bot@a.example", "oauth"]);
         let several = Google::default().secret(
             OAUTH,
             r#"[{"email": "a@a.example", "access_token": "t"}, {"name": "b", "access_token": "t"}]"#,
@@ -360,7 +417,7 @@ mod tests {
             .secret(OAUTH, refresh);
         let services = google.services();
         for account in accounts(&services).await.unwrap() {
-            let token = account.token(&services).await.unwrap();
+            let token = account.token(&services, None).await.unwrap();
             assert!(token.is_fresh());
             assert_eq!(token.text, Google::TOKEN);
         }
@@ -375,7 +432,12 @@ mod tests {
         let refused = Google::default().secret(OAUTH, &refresh.replace("\"r\"", "\"revoked\""));
         let services = refused.services();
         let account = accounts(&services).await.unwrap().remove(0);
-        let said = account.token(&services).await.err().unwrap().to_string();
+        let said = account
+            .token(&services, None)
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(
             said.contains("`oauth`") && said.contains("invalid_grant"),
             "{said}"

@@ -5,7 +5,7 @@ use nodetool_sdk::steps::Choice;
 use nodetool_sdk::{NodeError, Value};
 use url::Url;
 
-use super::account::{AccessToken, Account, accounts, base_url};
+use super::account::{AccessToken, Account, account, accounts, base_url};
 
 const SHEETS: &str = "https://sheets.googleapis.com";
 const DRIVE: &str = "https://www.googleapis.com";
@@ -39,20 +39,8 @@ impl Sheets {
     }
 
     /// The way of one account.
-    pub(in super::super) async fn of(
-        services: &Services,
-        account: &str,
-    ) -> Result<Self, NodeError> {
-        let all = accounts(services).await?;
-        let known: Vec<String> = all.iter().map(|a| format!("`{}`", a.id)).collect();
-        let Some(account) = all.into_iter().find(|a| a.id == account) else {
-            let why = match known.is_empty() {
-                true => "no account is set up; GOOGLE_SERVICE_ACCOUNT_JSON or GOOGLE_OAUTH_TOKEN is expected among the secrets".to_owned(),
-                false => format!("expected one of {}", known.join(", ")),
-            };
-            let why = format!("found `{account}`, {why}");
-            return Err(NodeError::bad("google_account", why));
-        };
+    pub(in super::super) async fn of(services: &Services, id: &str) -> Result<Self, NodeError> {
+        let account = account(services, id).await?;
         let base = base_url(services).await?;
         let server = |own: &str| base.clone().unwrap_or_else(|| own.to_owned());
         Ok(Sheets {
@@ -183,10 +171,11 @@ impl Sheets {
         body: Option<Value>,
     ) -> Result<Value, NodeError> {
         let body = body.map(|body| serde_json::to_vec(&body).unwrap_or_default());
+        let mut refused: Option<String> = None;
         for again in [true, false] {
             let token = match self.token.take().filter(AccessToken::is_fresh) {
                 Some(token) => token,
-                None => self.account.token(services).await?,
+                None => self.account.token(services, refused.as_deref()).await?,
             };
             let bearer = format!("Bearer {}", token.text);
             self.token = Some(token);
@@ -204,7 +193,9 @@ impl Sheets {
             match send(services, request).await {
                 Ok(value) => return Ok(value),
                 // A token may end before its time: once more with a new one.
-                Err(Fault::Unauthorized(_)) if again => self.token = None,
+                Err(Fault::Unauthorized(_)) if again => {
+                    refused = self.token.take().map(|token| token.text);
+                }
                 Err(Fault::Unauthorized(e) | Fault::Other(e)) => return Err(e),
             }
         }

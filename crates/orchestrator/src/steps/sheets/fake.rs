@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use nodetool_sdk::BoxFuture;
 use nodetool_sdk::NodeError;
+use nodetool_sdk::accounts::{AccountToken, ConnectedAccount};
 use nodetool_sdk::services::{HttpRequest, HttpResponse, Secrets, Services};
 use nodetool_sdk::steps::StepCx;
 use serde_json::{Value as Json, json};
@@ -49,6 +50,7 @@ pub(in super::super) struct Google {
     secrets: HashMap<String, String>,
     rows: Rows,
     bodies: Arc<Mutex<Vec<(String, String)>>>,
+    connected: Arc<Mutex<Vec<String>>>,
 }
 
 impl Google {
@@ -70,6 +72,12 @@ impl Google {
     /// With a secret.
     pub(in super::super) fn secret(mut self, key: &str, value: &str) -> Self {
         self.secrets.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// With a connected account that gives these tokens, each once the one before is refused; without any, it is gone.
+    pub(in super::super) fn connected(self, tokens: &[&str]) -> Self {
+        *self.connected.lock().unwrap() = tokens.iter().map(|t| (*t).to_owned()).collect();
         self
     }
 
@@ -100,7 +108,7 @@ impl Google {
             .or_insert_with(|| "http://google.test/".to_owned());
         Services {
             http: net,
-            secrets: Arc::new(Kept(secrets)),
+            secrets: Arc::new(Kept(secrets, self.connected.clone())),
             ..Services::none()
         }
     }
@@ -111,11 +119,37 @@ impl Google {
     }
 }
 
-struct Kept(HashMap<String, String>);
+/// Secrets by key, and the tokens that the one connected account gives in turn.
+struct Kept(HashMap<String, String>, Arc<Mutex<Vec<String>>>);
 
 impl Secrets for Kept {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, NodeError>> {
         Box::pin(async move { Ok(self.0.get(key).cloned()) })
+    }
+
+    fn accounts<'a>(
+        &'a self,
+        site: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ConnectedAccount>, NodeError>> {
+        let there = site == "google" && !self.1.lock().unwrap().is_empty();
+        let account = ConnectedAccount {
+            id: "c1".to_owned(),
+            label: "ada@a.example".to_owned(),
+        };
+        Box::pin(async move { Ok(there.then_some(account).into_iter().collect()) })
+    }
+
+    fn account_token<'a>(
+        &'a self,
+        _: &'a str,
+        id: &'a str,
+        refused: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<AccountToken>, NodeError>> {
+        let tokens = self.1.lock().unwrap();
+        let text = tokens.iter().find(|token| refused != Some(token.as_str()));
+        let text = text.filter(|_| id == "c1").cloned();
+        let token = text.map(|text| AccountToken { text, until: None });
+        Box::pin(async move { Ok(token) })
     }
 }
 

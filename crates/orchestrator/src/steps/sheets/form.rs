@@ -14,7 +14,7 @@ pub(in super::super) fn sheet_fields() -> Vec<FieldSpec> {
     vec![
         FieldSpec::new("google_account", FieldKind::Dependent(load_accounts))
             .required()
-            .help("Account whose spreadsheets are used; accounts are set up among the secrets."),
+            .help("Account whose spreadsheets are used: one that is connected, or one among the secrets."),
         FieldSpec::new("spreadsheet", FieldKind::Dependent(load_spreadsheets))
             .after(&["google_account"])
             .required()

@@ -46,6 +46,7 @@ fn process_with(
             environment: std::collections::BTreeMap::new(),
             shared: true,
             accounts: None,
+            google: None,
             more: Default::default(),
         }),
         workspace: folder.path().join("workspace"),

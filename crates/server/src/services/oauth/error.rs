@@ -69,6 +69,10 @@ pub(crate) enum SignInError {
         "This sign-in was not begun here, took too long, or was finished before. Begin it again."
     )]
     InvalidState,
+    #[error("This sign-in was begun by somebody else. Begin your own.")]
+    ForeignState,
+    #[error("{0} accounts are connected, and no more can be. Delete one first.")]
+    TooManyAccounts(usize),
     #[error("{0}")]
     TokenExchange(String),
     #[error("{0}")]
@@ -86,6 +90,8 @@ impl SignInError {
             SignInError::Refused { error, .. } => error,
             SignInError::InvalidRequest => "invalid_request",
             SignInError::InvalidState => "invalid_state",
+            SignInError::ForeignState => "foreign_state",
+            SignInError::TooManyAccounts(_) => "too_many_accounts",
             SignInError::TokenExchange(_) => "token_exchange_failed",
             SignInError::Network(_) => "network_error",
             SignInError::Configuration(_) => "configuration_error",
@@ -93,7 +99,7 @@ impl SignInError {
         }
     }
 
-    pub(super) fn of_seal(e: SecretsError) -> Self {
+    pub(in crate::services) fn of_seal(e: SecretsError) -> Self {
         match e {
             SecretsError::Key(_) => SignInError::Configuration(e.to_string()),
             e => SignInError::Internal(e.to_string()),

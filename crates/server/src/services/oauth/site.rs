@@ -27,7 +27,7 @@ const USER_AGENT: &str = concat!("NodeTool/", env!("CARGO_PKG_VERSION"));
 
 /// Why a site gave nothing.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SiteError {
+pub(in crate::services) enum SiteError {
     #[error("{0}")]
     Unreachable(String),
     #[error("GitHub sign-in is not set up on this server: set GITHUB_CLIENT_SECRET")]
@@ -38,15 +38,15 @@ pub(super) enum SiteError {
 
 /// Tokens as a site gives them.
 #[derive(Debug)]
-pub(super) struct Granted {
-    pub(super) access_token: Sensitive,
-    pub(super) refresh_token: Option<Sensitive>,
-    pub(super) token_type: String,
-    pub(super) scope: Option<String>,
+pub(in crate::services) struct Granted {
+    pub(in crate::services) access_token: Sensitive,
+    pub(in crate::services) refresh_token: Option<Sensitive>,
+    pub(in crate::services) token_type: String,
+    pub(in crate::services) scope: Option<String>,
     /// Seconds.
-    pub(super) expires_in: Option<i64>,
+    pub(in crate::services) expires_in: Option<i64>,
     /// Who signed in, as the site says beside the tokens.
-    subject: Option<String>,
+    pub(in crate::services) id_token: Option<String>,
 }
 
 /// Both sites.
@@ -114,7 +114,7 @@ impl Site {
         let refused = |text| SiteError::Refused { status, text };
         // GitHub refuses with status 200.
         if !(200..300).contains(&status) || body.get("error").is_some() {
-            return Err(refused(reason(provider, status, &body)));
+            return Err(refused(reason(provider.title(), status, &body)));
         }
         granted(&body).ok_or_else(|| {
             refused(format!(
@@ -130,9 +130,11 @@ impl Site {
         provider: OAuthProvider,
         granted: &Granted,
     ) -> Result<(String, Option<String>), SiteError> {
+        let claims = granted.id_token.as_deref().and_then(claims);
+        let subject = claims.and_then(|claims| text(&claims["sub"]));
         let profile = match (
             self.profile(provider, &granted.access_token).await,
-            &granted.subject,
+            &subject,
         ) {
             (Err(SiteError::Refused { .. }), Some(subject)) => {
                 return Ok((subject.clone(), None));
@@ -147,7 +149,7 @@ impl Site {
             Value::Number(id) => Some(id.to_string()),
             id => text(id),
         };
-        let id = id.or_else(|| granted.subject.clone());
+        let id = id.or(subject);
         let id = id.ok_or_else(|| SiteError::Refused {
             status: 200,
             text: format!("{} does not say whose the token is", provider.title()),
@@ -172,7 +174,7 @@ impl Site {
         if (200..300).contains(&status) && body.is_object() {
             return Ok(body);
         }
-        let text = reason(provider, status, &body);
+        let text = reason(provider.title(), status, &body);
         Err(SiteError::Refused { status, text })
     }
 }
@@ -209,22 +211,24 @@ async fn ask(provider: OAuthProvider, request: RequestBuilder) -> Result<(u16, V
 }
 
 /// Why a site refused, in its own words if it has any.
-fn reason(provider: OAuthProvider, status: u16, body: &Value) -> String {
+pub(in crate::services) fn reason(site: &str, status: u16, body: &Value) -> String {
     let words = ["error_description", "message", "error"];
     let words = words.iter().find_map(|key| text(&body[*key]));
     match words {
         Some(words) => words.chars().take(MAX_REASON).collect(),
-        None => format!("{} answered with status {status}", provider.title()),
+        None => format!("{site} answered with status {status}"),
     }
 }
 
-fn text(value: &Value) -> Option<String> {
+/// A text that is not too long, and none that the database could not keep.
+pub(in crate::services) fn text(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let fits = !text.is_empty() && text.len() <= MAX_TEXT && !text.contains('\0');
     fits.then(|| text.to_owned())
 }
 
-fn granted(body: &Value) -> Option<Granted> {
+/// The tokens in an answer; nothing when there is no access token.
+pub(in crate::services) fn granted(body: &Value) -> Option<Granted> {
     // A token goes into a header.
     let token = |key: &str| text(&body[key]).filter(|t| t.bytes().all(|b| b.is_ascii_graphic()));
     let seconds = &body["expires_in"];
@@ -236,17 +240,16 @@ fn granted(body: &Value) -> Option<Granted> {
         expires_in: seconds
             .as_i64()
             .or_else(|| seconds.as_str().and_then(|s| s.parse().ok())),
-        subject: text(&body["id_token"]).and_then(|token| subject(&token)),
+        id_token: text(&body["id_token"]),
     })
 }
 
-/// Who an identity token is about. It came straight from the site, over an encrypted connection, so that its
-/// signature would prove nothing more.
-fn subject(token: &str) -> Option<String> {
+/// What an identity token says. It came straight from the site, over an encrypted connection, so that its signature
+/// would prove nothing more.
+pub(in crate::services) fn claims(token: &str) -> Option<Value> {
     let claims = token.split('.').nth(1)?;
     let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    text(&claims["sub"])
+    serde_json::from_slice(&claims).ok()
 }
 
 #[cfg(test)]
@@ -257,8 +260,9 @@ mod tests {
 
     #[test]
     fn an_identity_token_names_its_subject_and_nonsense_names_none() {
-        let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"abc"}"#);
-        assert_eq!(subject(&format!("h.{claims}.s")).as_deref(), Some("abc"));
+        let subject = |token: &str| claims(token).and_then(|claims| text(&claims["sub"]));
+        let said = URL_SAFE_NO_PAD.encode(r#"{"sub":"abc"}"#);
+        assert_eq!(subject(&format!("h.{said}.s")).as_deref(), Some("abc"));
         let odd = URL_SAFE_NO_PAD.encode(r#"{"sub":7}"#);
         for bad in ["", "a", "a.b.c", "a.!.c", &format!("h.{odd}.s")] {
             assert_eq!(subject(bad), None, "{bad}");

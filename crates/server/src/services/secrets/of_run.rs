@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use nodetool_sdk::accounts::{AccountToken, ConnectedAccount};
 use nodetool_sdk::services::Secrets;
 use nodetool_sdk::{BoxFuture, NodeError};
 
 use super::{OF_SERVER, SecretsError, SecretsService, Seen};
+use crate::services::google::{GOOGLE, GoogleError};
 
 /// Longest name that is looked up, in bytes.
 const MAX_NAME: usize = 128;
@@ -54,5 +56,52 @@ impl Secrets for RunSecrets {
                 }
             }
         })
+    }
+
+    fn accounts<'a>(
+        &'a self,
+        site: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ConnectedAccount>, NodeError>> {
+        Box::pin(async move {
+            match self.service.google().filter(|_| site == GOOGLE) {
+                Some(google) => google.offered(&self.user_id).await.map_err(told),
+                None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn account_token<'a>(
+        &'a self,
+        site: &'a str,
+        id: &'a str,
+        refused: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Option<AccountToken>, NodeError>> {
+        Box::pin(async move {
+            let Some(google) = self.service.google().filter(|_| site == GOOGLE) else {
+                return Ok(None);
+            };
+            match google.token(&self.user_id, id, refused).await {
+                Ok(token) => {
+                    self.seen.add(&token.text);
+                    Ok(Some(token))
+                }
+                Err(GoogleError::NotFound) => Ok(None),
+                Err(e) => Err(told(e)),
+            }
+        })
+    }
+}
+
+/// Why an account gives nothing, as nodes may tell it.
+fn told(e: GoogleError) -> NodeError {
+    match e {
+        GoogleError::Sealed(SecretsError::Undecryptable) => NodeError::new(
+            "The tokens of the Google account were encrypted with another master key; connect the account again",
+        ),
+        GoogleError::Sealed(_) | GoogleError::Store(_) | GoogleError::NoRandomness => {
+            tracing::error!(error = %e, "a Google account cannot be used by a node");
+            NodeError::new("The Google account cannot be read; the server's log says why")
+        }
+        e => NodeError::new(e.to_string()),
     }
 }

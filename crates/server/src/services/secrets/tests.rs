@@ -29,6 +29,7 @@ fn parts(store: &Store, places: KeyPlaces) -> SecretsParts {
         environment: BTreeMap::new(),
         shared: true,
         accounts: None,
+        google: None,
         more: BTreeSet::new(),
     }
 }
@@ -89,7 +90,8 @@ async fn a_secret_is_looked_for_in_the_right_order() {
 #[tokio::test]
 async fn nodes_get_the_secrets_of_their_user_and_none_of_the_server() {
     let store = Store::open_in_memory().unwrap();
-    let environment = [KEY, "SERVER_AUTH_TOKEN"];
+    let app = OF_APP[1];
+    let environment = [KEY, "SERVER_AUTH_TOKEN", app];
     let environment = environment.map(|key| (key.to_owned(), Sensitive::new("of the machine")));
     let service = SecretsService::new(SecretsParts {
         environment: environment.into(),
@@ -106,6 +108,10 @@ async fn nodes_get_the_secrets_of_their_user_and_none_of_the_server() {
     assert_eq!(of("2").get(KEY).await.unwrap(), None, "a stranger");
     let owner = of("1").get(KEY).await.unwrap();
     assert_eq!(owner.as_deref(), Some("of the machine"));
+    assert_eq!(of("1").get(app).await.unwrap(), None, "of everybody");
+    service.put(&second, new(app, "own")).await.unwrap();
+    let own = of("2").get(app).await.unwrap();
+    assert_eq!(own.as_deref(), Some("own"));
     let refused = of("1").get("SERVER_AUTH_TOKEN").await.unwrap_err();
     assert!(refused.to_string().contains("belongs to the server"));
     for odd in ["", "a\0b", &"x".repeat(1000)] {

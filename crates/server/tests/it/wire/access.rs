@@ -138,7 +138,8 @@ impl Things {
             ("assets", "id" | "asset_id") => mine("asset"),
             ("workflow", "workflow_id") => mine("loop"),
             (
-                "models" | "browser-sessions" | "browser-pools" | "demo-requests" | "submissions",
+                "models" | "browser-sessions" | "browser-pools" | "accounts" | "demo-requests"
+                | "submissions",
                 "id",
             )
             | (_, "rule_id") => "none",
@@ -266,6 +267,11 @@ fn table() -> BTreeMap<(String, String), Row> {
 }
 
 pub(super) fn with_accounts() -> TestServer {
+    with_accounts_and(&[])
+}
+
+/// The same with more arguments.
+pub(super) fn with_accounts_and(more: &[&str]) -> TestServer {
     let users = folder();
     let file = users.path().join("users.yaml");
     let mut text = "version: \"1.0\"\nusers:\n".to_owned();
@@ -292,7 +298,8 @@ pub(super) fn with_accounts() -> TestServer {
         ("SECRETS_MASTER_KEY", "key"),
         ("NODETOOL_AUTH_FAILURES_PER_MINUTE", "0"),
     ];
-    let server = TestServer::start_in(&environment, &["--mode", "private"]);
+    let arguments = [&["--mode", "private"], more].concat();
+    let server = TestServer::start_in(&environment, &arguments);
     // The file is read again when it changes, so it has to outlive the server.
     std::mem::forget(users);
     server

@@ -9,6 +9,7 @@ use url::Url;
 use super::client::{Client, Reply};
 use super::server::TestServer;
 use fake::{CLIENT, FakeSite, SECRET};
+pub(super) use fake::{Pairs, is_form, pairs, tell};
 
 const HF: &str = "/api/oauth/hf";
 const GITHUB: &str = "/api/oauth/github";

@@ -5,6 +5,7 @@
 mod bodies;
 mod calls;
 mod forks;
+mod google;
 mod graphs;
 mod paths;
 mod queues;

@@ -81,7 +81,7 @@ fn webhook(id: &str) -> (&'static str, Value) {
 }
 
 /// Sends a request as somebody with a token.
-async fn as_user(
+pub(super) async fn as_user(
     client: &Client,
     token: &str,
     method: Method,

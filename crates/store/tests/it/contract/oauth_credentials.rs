@@ -1,6 +1,6 @@
 //! What a database has to do for OAuth credentials.
 
-use nodetool_store::{OauthCredentialRow, OauthTokens, Store, new_id};
+use nodetool_store::{MAX_OAUTH_ACCOUNTS, OauthCredentialRow, OauthTokens, Store, new_id};
 
 fn credential(user: &str, account: &str, received_at: i64) -> OauthCredentialRow {
     OauthCredentialRow {
@@ -97,4 +97,64 @@ pub(super) async fn fresh_tokens_keep_what_they_do_not_bring(store: Store) {
         ..row.clone()
     };
     assert_eq!(fresh.await.unwrap(), Some(expected));
+}
+
+pub(super) async fn tokens_are_replaced_only_where_they_are_still_those_that_were_read(
+    store: Store,
+) {
+    let row = credential("u", "a", 5);
+    store.save_oauth_credential(row.clone()).await.unwrap();
+    let tokens = |access: &str| OauthTokens {
+        encrypted_access_token: access.into(),
+        token_type: "Bearer".into(),
+        received_at: 20,
+        ..OauthTokens::default()
+    };
+    let foreign = OauthCredentialRow {
+        user_id: "v".into(),
+        ..row.clone()
+    };
+    let refused = store.replace_oauth_tokens_of(&foreign, tokens("x"));
+    assert_eq!(refused.await.unwrap(), None);
+    let first = store.replace_oauth_tokens_of(&row, tokens("first"));
+    let first = first.await.unwrap().unwrap();
+    assert_eq!(first.encrypted_access_token, "first");
+    assert_eq!(first.encrypted_refresh_token, row.encrypted_refresh_token);
+    assert_eq!((first.received_at, first.updated_at), (20, 20));
+    let late = store.replace_oauth_tokens_of(&row, tokens("late"));
+    assert_eq!(late.await.unwrap(), None);
+    let read = store.oauth_credential("u", "huggingface", &row.id);
+    assert_eq!(read.await.unwrap(), Some(first));
+}
+
+pub(super) async fn a_credential_is_read_and_deleted_by_its_id_for_its_user_alone(store: Store) {
+    let row = credential("u", "a", 5);
+    store.save_oauth_credential(row.clone()).await.unwrap();
+    for (user, provider, id) in [
+        ("v", "huggingface", row.id.as_str()),
+        ("u", "google", &row.id),
+        ("u", "huggingface", "none"),
+    ] {
+        let read = store.oauth_credential(user, provider, id);
+        assert_eq!(read.await.unwrap(), None);
+        let gone = store.delete_oauth_credential(user, provider, id);
+        assert_eq!(gone.await.unwrap(), None);
+    }
+    let gone = store.delete_oauth_credential("u", "huggingface", &row.id);
+    assert_eq!(gone.await.unwrap(), Some(row.clone()));
+    let read = store.oauth_credential("u", "huggingface", &row.id);
+    assert_eq!(read.await.unwrap(), None);
+}
+
+pub(super) async fn a_user_has_so_many_accounts_at_a_site_and_no_more(store: Store) {
+    for at in 0..MAX_OAUTH_ACCOUNTS {
+        let added = store.add_oauth_credential(credential("u", &at.to_string(), 5));
+        assert!(added.await.unwrap().is_some());
+    }
+    let more = store.add_oauth_credential(credential("u", "more", 6));
+    assert_eq!(more.await.unwrap(), None);
+    let again = store.add_oauth_credential(credential("u", "7", 6));
+    assert_eq!(again.await.unwrap().unwrap().received_at, 6);
+    let other = store.add_oauth_credential(credential("v", "more", 6));
+    assert!(other.await.unwrap().is_some());
 }

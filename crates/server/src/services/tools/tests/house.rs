@@ -200,6 +200,7 @@ pub(super) fn house(site: Arc<Site>) -> House {
         environment: BTreeMap::new(),
         shared: true,
         accounts: None,
+        google: None,
         more: Default::default(),
     });
     let models = ModelService::new(ModelParts {

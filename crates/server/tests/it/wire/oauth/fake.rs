@@ -24,7 +24,7 @@ use super::super::server::{pace, within};
 pub(super) const CLIENT: &str = "client-1";
 pub(super) const SECRET: &str = "client-secret-1";
 
-type Pairs = BTreeMap<String, String>;
+pub(in super::super) type Pairs = BTreeMap<String, String>;
 
 #[derive(Default)]
 struct Site {
@@ -135,13 +135,13 @@ impl FakeSite {
     }
 }
 
-fn pairs(text: &str) -> Pairs {
+pub(in super::super) fn pairs(text: &str) -> Pairs {
     form_urlencoded::parse(text.as_bytes())
         .into_owned()
         .collect()
 }
 
-fn tell(document: &Value) -> Response {
+pub(in super::super) fn tell(document: &Value) -> Response {
     let json = [(header::CONTENT_TYPE, "application/json")];
     (json, document.to_string()).into_response()
 }
@@ -205,7 +205,7 @@ fn grant(site: &mut Site, scope: &str) -> Value {
     granted
 }
 
-fn is_form(headers: &HeaderMap) -> bool {
+pub(in super::super) fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE);
     kind.is_some_and(|kind| kind == "application/x-www-form-urlencoded")
 }

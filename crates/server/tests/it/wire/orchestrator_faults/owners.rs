@@ -95,11 +95,10 @@ async fn s8_no_route_gives_the_credentials_of_an_account() {
     let client = server.client();
     for id in ["1", "oauth", "11111111-1111-4111-8111-111111111111"] {
         let path = format!("/api/auth/google/accounts/{id}/credentials/");
-        let headers = [("authorization", &*format!("Bearer {}", ANN.1))];
-        let request = with_headers(Method::GET, &path, &headers, "");
-        // There is no such route to describe.
-        let reply = client.send_unchecked(request).await;
+        let reply = as_user(&client, ANN.1, Method::GET, &path, None).await;
         assert_eq!(reply.status, 404, "{path}");
+        let said = reply.json()["error"].to_string();
+        assert!(said.contains("are given to nobody"), "{said}");
     }
 }
 
