@@ -13,7 +13,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,6 +21,7 @@ use tower::Service;
 
 mod answers;
 mod client;
+mod farewell;
 mod limits;
 mod ports;
 mod requests;
@@ -36,6 +36,7 @@ pub(crate) use ports::{Places, Port};
 pub(crate) use tls::Tls;
 
 use crate::services::metrics;
+use farewell::Farewells;
 use limits::{Crowd, HEAD_BYTES, Permit};
 use requests::Requests;
 use stream::Watched;
@@ -46,9 +47,6 @@ use vitals::Vitals;
 const REST: Duration = Duration::from_millis(100);
 /// Time between two warnings of one kind.
 const WARN: Duration = Duration::from_secs(10);
-/// How long, and for how much more of a request, a connection waits for its client to read the answer.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 4 << 20;
 
 /// What all connections share.
 struct House<S> {
@@ -57,6 +55,7 @@ struct House<S> {
     proxies: Proxies,
     crowd: Arc<Crowd>,
     stopping: CancellationToken,
+    farewells: Farewells,
 }
 
 /// Serves until it is told to stop and the requests at work are answered. Dropping it cuts every connection that is
@@ -71,12 +70,14 @@ pub(crate) async fn serve<S>(
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
 {
+    let stopping = CancellationToken::new();
     let house = Arc::new(House {
         surface,
         limits,
         proxies,
         crowd: Arc::new(Crowd::new(limits)),
-        stopping: CancellationToken::new(),
+        farewells: Farewells::new(stopping.clone()),
+        stopping,
     });
     let mut loops = JoinSet::new();
     for port in ports {
@@ -87,6 +88,7 @@ pub(crate) async fn serve<S>(
     while let Some(ended) = loops.join_next().await {
         tell_panic(ended);
     }
+    house.farewells.over().await;
 }
 
 /// Takes the connections of one port.
@@ -188,7 +190,8 @@ async fn connection<S>(
         proxies: house.proxies.clone(),
         body_stall: house.limits.body_stall,
     };
-    let watched = Watched::new(transport, permit, vitals.clone(), house.limits);
+    let farewells = house.farewells.clone();
+    let watched = Watched::new(transport, permit, vitals.clone(), house.limits, farewells);
     {
         let http = http1::Builder::new()
             .max_header_size(HEAD_BYTES)
@@ -217,23 +220,9 @@ async fn connection<S>(
     if let Some((transport, permit)) = vitals.left() {
         tokio::select! {
             () = &mut stopping, if !house.stopping.is_cancelled() => {}
-            _ = tokio::time::timeout(LINGER, linger(transport)) => {}
+            () = farewell::say(transport) => {}
         }
         drop(permit);
-    }
-}
-
-/// Reads what a client is still sending, so that it reads its answer: closing now would take that away from it.
-async fn linger(mut transport: Transport) -> io::Result<()> {
-    transport.shutdown().await?;
-    let mut left = LINGER_BYTES;
-    let mut bytes = vec![0; 16 << 10];
-    loop {
-        match transport.read(&mut bytes).await? {
-            0 => return Ok(()),
-            read if read >= left => return Ok(()),
-            read => left -= read,
-        }
     }
 }
 

@@ -93,6 +93,11 @@ const SELECT: &str = concat!(
     " FROM nodetool_workflows WHERE id = $1"
 );
 
+/// What an etag is made of: the graph, which may be large, hangs on the time of its save.
+const SELECT_TAGGED: &str = "SELECT id, user_id, access, created_at, updated_at, name, tool_name, tags, description, \
+     package_name, thumbnail, thumbnail_url, settings, receive_clipboard, run_mode, workspace_id, NULL, NULL, NULL, '{}' \
+     FROM nodetool_workflows WHERE id = $1";
+
 /// A save: what a client may leave out keeps its value, and the time of the save always rises.
 const UPDATE: &str = "UPDATE nodetool_workflows SET access = $3, \
      updated_at = CASE WHEN updated_at >= $4 THEN updated_at + 1 ELSE $4 END, \
@@ -512,7 +517,14 @@ fn compare(db: &Connection, id: &str, user_id: &str, expected: &IfMatch) -> Resu
         expected,
         found,
     };
-    let Some(stored) = select(db, id)? else {
+    let stored = first_row(
+        db,
+        "compare a workflow",
+        SELECT_TAGGED,
+        &[&id],
+        WorkflowRow::read,
+    )?;
+    let Some(stored) = stored else {
         return Err(conflict("a stored workflow".into(), "none".into()));
     };
     if stored.user_id != user_id {

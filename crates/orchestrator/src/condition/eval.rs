@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nodetool_sdk::compat::template::operators::{
-    Binary, arithmetic, compare, equal, number, sign, slice, truth,
+    Binary, Places, arithmetic, char_at, compare, equal, number, sign, truth, way_to,
 };
 use nodetool_sdk::compat::{is_py_space, py_str};
 use nodetool_sdk::{Map, Value};
@@ -14,6 +14,8 @@ use super::syntax::{Comparison, Expr, Method, Step};
 const MAX_STEPS: usize = 100_000;
 /// Bytes of text that count as one part.
 const BYTES_PER_STEP: usize = 64;
+/// Characters picked one by one that count as one part.
+const CHARS_PER_STEP: usize = 8;
 /// Most bytes of a text that is made.
 const MAX_TEXT: usize = 1 << 20;
 /// Deepest nesting of values that are compared.
@@ -298,13 +300,16 @@ impl Vm<'_> {
     }
 
     fn item(&mut self, value: &Value, index: &Value) -> Outcome<Value> {
+        let whole = || match *index {
+            Value::Int(index) => Ok(index),
+            _ => Err(format!(
+                "{} is no index (expected a whole number)",
+                described(index)
+            )),
+        };
+        let beyond = |index: i64| format!("the index {index} is out of range");
         let at = |len: usize| -> Outcome<usize> {
-            let Value::Int(index) = *index else {
-                return Err(format!(
-                    "{} is no index (expected a whole number)",
-                    described(index)
-                ));
-            };
+            let index = whole()?;
             let len = i64::try_from(len).unwrap_or(i64::MAX);
             let from_start = if index < 0 {
                 index.saturating_add(len)
@@ -313,17 +318,17 @@ impl Vm<'_> {
             };
             match usize::try_from(from_start) {
                 Ok(at) if from_start < len => Ok(at),
-                _ => Err(format!("the index {index} is out of range")),
+                _ => Err(beyond(index)),
             }
         };
         match value {
             Value::Map(map) => self.member(map, index),
             Value::List(items) => Ok(items[at(items.len())?].clone()),
             Value::Str(text) => {
-                self.spend(text.len() / BYTES_PER_STEP)?;
-                let at = at(text.chars().count())?;
-                let found: String = text.chars().skip(at).take(1).collect();
-                Ok(found.into())
+                let index = whole()?;
+                self.spend(way_to(text, index) / BYTES_PER_STEP)?;
+                let found = char_at(text, index).ok_or_else(|| beyond(index))?;
+                Ok(found.to_string().into())
             }
             other => Err(format!("{} has no items", described(other))),
         }
@@ -341,16 +346,21 @@ impl Vm<'_> {
         }
         match value {
             Value::List(items) => {
-                self.spend(items.len())?;
-                let places = slice(items.len(), start, stop, by);
-                Ok(Value::list(places.filter_map(|at| items.get(at).cloned())))
+                let places = Places::of(items.len(), start, stop, by);
+                self.spend(places.count())?;
+                let parts = places.iter().filter_map(|at| items.get(at).cloned());
+                Ok(Value::list(parts))
             }
             Value::Str(text) => {
-                self.spend(text.len())?;
-                let chars: Vec<char> = text.chars().collect();
-                let places = slice(chars.len(), start, stop, by);
-                let text: String = places.filter_map(|at| chars.get(at)).collect();
-                Ok(text.into())
+                // Where characters begin is found by looking at all before them.
+                self.spend(text.len() / BYTES_PER_STEP)?;
+                let places = Places::of(text.chars().count(), start, stop, by);
+                if !places.are_contiguous() {
+                    self.spend(places.count() / CHARS_PER_STEP)?;
+                }
+                let part = places.text_of(text);
+                self.grow(part.len())?;
+                Ok(part.into())
             }
             other => Err(format!("{} cannot be sliced", described(other))),
         }

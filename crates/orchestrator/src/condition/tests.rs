@@ -160,6 +160,36 @@ fn conditions_are_bounded_in_size_depth_and_work() {
 }
 
 #[test]
+fn parts_of_a_long_text_cost_the_way_to_them() {
+    let text = Map::from_iter([("t".into(), Value::from("é€😀x".repeat(50_000)))]);
+    let holds = |condition: &str| evaluate(condition, &text).map(|v| truth(&v));
+    // Nine thousand looks at an end, of which one at the whole would cost as much as a tenth of all there is.
+    let looks = format!("True{}", " and data['t'][-1] == 'x'".repeat(2_500));
+    assert_eq!(holds(&looks), Ok(true));
+    for slice in [
+        "data['t'][:2] == 'é€'",
+        "data['t'][-2:] == '😀x'",
+        "data['t'][-1:-3:-1] == 'x😀'",
+        "data['t'][::100000] == 'éé'",
+        "data['t'][100000] == 'é'",
+    ] {
+        assert_eq!(holds(slice), Ok(true), "{slice}");
+        let often = format!("True{}", format!(" and {slice}").repeat(100));
+        let why = holds(&often).unwrap_err();
+        assert!(why.contains("too much work"), "{slice}: {why}");
+    }
+    for index in [
+        "200000",
+        "-200001",
+        "9223372036854775807",
+        "-9223372036854775807 - 1",
+    ] {
+        let why = holds(&format!("data['t'][{index}]")).unwrap_err();
+        assert!(why.contains("out of range"), "{index}: {why}");
+    }
+}
+
+#[test]
 fn literals_are_read_as_python_writes_them() {
     let json: Value = serde_json::from_str(r#"[1,-2.5,"a",{"k":null},true]"#).unwrap();
     assert_eq!(literal("[1, -2.5, 'a', {'k': None}, True]"), Some(json));

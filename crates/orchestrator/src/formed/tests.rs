@@ -181,6 +181,24 @@ async fn a_template_keeps_values_for_the_run() {
     }
 }
 
+#[tokio::test]
+async fn what_a_template_changes_is_changed_once_for_each_token() {
+    let count = "{{ 'x'|set_runtime('k', runtime.get('k', 0) + 1) }}";
+    let form = serde_json::json!({ "text": count }).to_string();
+    let (mut step, cx) = (made(&form), cx());
+    step.setup(&cx).await.unwrap();
+    assert_eq!(cx.flow.runtime.get("k"), None, "there was no token yet");
+    for n in 1..3i64 {
+        let flow = step.run(Token::new("t", Map::new()), &cx).await.unwrap();
+        assert_eq!(cx.flow.runtime.get("k"), Some(Value::Int(n)));
+        // What was rendered before the first token is known all the same.
+        assert_eq!(
+            token(flow).data["early"],
+            map(r#"{"text":"x","n":null,"json":""}"#).into()
+        );
+    }
+}
+
 #[derive(Default)]
 struct Bare;
 

@@ -99,6 +99,10 @@ mod tests {
         };
         assert_eq!(said(" ".into()).await, "HTML content is required");
         assert!(said("x".repeat((8 << 20) + 1)).await.contains("bytes"));
-        assert!(said("<b>".repeat(100_000)).await.contains("500 levels"));
+        let deep = "<b>".repeat(501);
+        assert!(said(deep).await.contains("deeper than 500 levels"));
+        // Far too deep is seen before the page is read, which would take the longer the deeper it is.
+        let deepest = "<div>".repeat(100_000);
+        assert!(said(deepest).await.contains("opens more than 2000"));
     }
 }

@@ -17,6 +17,9 @@ pub(super) fn check_size(field: &str, page: &str) -> Result<(), NodeError> {
     Ok(())
 }
 
+/// Elements that may be opened within each other before a page is read: more than levels, for some close by themselves.
+const MAX_OPEN: usize = 4 * MAX_LEVELS;
+
 /// Elements that have no end, or may do without.
 const OPEN_ENDED: [&str; 32] = [
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source",
@@ -56,8 +59,10 @@ pub(super) fn check_nesting(field: &str, page: &str) -> Result<(), NodeError> {
             rest = rest.find("</").map_or("", |end| &rest[end..]);
         }
         depth += 1;
-        if depth > 4 * MAX_LEVELS {
-            let text = format!("{field}: the page is nested deeper than {MAX_LEVELS} levels");
+        if depth > MAX_OPEN {
+            let text = format!(
+                "{field}: the page opens more than {MAX_OPEN} elements within each other; {MAX_LEVELS} levels are allowed"
+            );
             return Err(text.into());
         }
     }
@@ -82,5 +87,53 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(e) if e.is_panic() => Err(NodeError::Panicked(e.to_string())),
         Err(_) => Err(NodeError::Stopped),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(page: &str) -> String {
+        check_nesting("html", page).map_or_else(|e| e.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn elements_within_each_other_are_counted_before_a_page_is_read() {
+        for tag in [
+            "<div>",
+            "<b>",
+            "<DIV class='a>b'>",
+            "<x-y\n>",
+            "<svg><g>",
+            "<div <div>",
+        ] {
+            let said = said(&tag.repeat(100_000));
+            assert!(
+                said.starts_with("html: the page opens more than 2000"),
+                "{tag}: {said}"
+            );
+        }
+        // A page that never closes what it opens, at last.
+        let late = format!("{}{}", "<i></i>".repeat(100_000), "<i>".repeat(2_001));
+        assert!(said(&late).contains("500 levels"));
+    }
+
+    #[test]
+    fn pages_that_are_only_long_are_read() {
+        for page in [
+            "<p>one<br><img src=x><li>two<td>".repeat(100_000),
+            "<div>x</div>".repeat(100_000),
+            "<path d='M0 0'/>".repeat(100_000),
+            "<!-- <div> -->".repeat(100_000),
+            "<script>'<div><div>'</script>".repeat(100_000),
+            "a < b <3 << <> </".repeat(100_000),
+            format!("{}{}", "<div>".repeat(500), "</div>".repeat(500)),
+            "</div>".repeat(100_000),
+            "<!--<div>".repeat(100_000),
+            "<script><div>".repeat(100_000),
+        ] {
+            assert_eq!(said(&page), "", "{}", &page[..20]);
+        }
     }
 }

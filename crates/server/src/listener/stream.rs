@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::answers;
+use super::farewell::Farewells;
 use super::limits::{HEAD_BYTES, Limits, Permit, URI_BYTES};
 use super::transport::Transport;
 use super::vitals::Vitals;
@@ -62,6 +63,9 @@ pub(super) struct Watched {
     flushed: bool,
     /// An answer in place of the library's.
     instead: Bytes,
+    /// Nothing more comes from the client.
+    over: bool,
+    farewells: Farewells,
 }
 
 impl Watched {
@@ -70,6 +74,7 @@ impl Watched {
         permit: Permit,
         vitals: Arc<Vitals>,
         limits: Limits,
+        farewells: Farewells,
     ) -> Self {
         Watched {
             inner: Some((transport, permit)),
@@ -85,6 +90,8 @@ impl Watched {
             write_alarm: Alarm::default(),
             flushed: true,
             instead: Bytes::new(),
+            over: false,
+            farewells,
         }
     }
 
@@ -213,8 +220,11 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take() {
-            self.vitals.leave(inner);
+        match self.inner.take() {
+            // Whoever speaks the other protocol has said its last word, and the client may be in the middle of one.
+            Some(inner) if self.upgraded() && !self.over => self.farewells.see_off(inner),
+            Some(inner) => self.vitals.leave(inner),
+            None => {}
         }
     }
 }
@@ -227,7 +237,14 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.upgraded() {
-            return this.inner()?.poll_read(cx, buf);
+            let left = buf.remaining();
+            let result = this.inner()?.poll_read(cx, buf);
+            this.over |= match &result {
+                Poll::Ready(Ok(())) => left > 0 && buf.remaining() == left,
+                Poll::Ready(Err(_)) => true,
+                Poll::Pending => false,
+            };
+            return result;
         }
         this.follow();
         if this.head_bytes > HEAD_BYTES {

@@ -6,12 +6,14 @@ use nodetool_protocol::{Map, Value};
 
 use super::arguments::{Arguments, Val};
 use super::cost::BYTES_PER_STEP;
-use super::operators::{arithmetic, compare, equal, number, sign, slice};
+use super::operators::{Places, arithmetic, char_at, compare, equal, number, sign, way_to};
 use super::syntax::{Args, Binary, Comparison, Expr, For, Macro, Step, Stmt, Unary};
 use super::{Limits, Name, Scope, TemplateError, filters, methods, printf};
 
 /// Deepest nesting of evaluation; the parser bounds what is written, this bounds macros that use each other.
 const MAX_DEPTH: usize = 160;
+/// Characters picked one by one that count as one step.
+const CHARS_PER_STEP: usize = 8;
 
 pub(super) type Outcome<T> = Result<T, String>;
 
@@ -617,18 +619,21 @@ impl<'a> Vm<'a> {
                 }
                 match present(value)? {
                     Value::List(items) => {
-                        self.spend(items.len())?;
-                        let parts = slice(items.len(), start, stop, by);
-                        Ok(Value::list(parts.filter_map(|i| items.get(i).cloned())).into())
+                        let places = Places::of(items.len(), start, stop, by);
+                        self.spend(places.count())?;
+                        let parts = places.iter().filter_map(|i| items.get(i).cloned());
+                        Ok(Value::list(parts).into())
                     }
                     Value::Str(s) => {
-                        self.spend(s.len())?;
-                        let chars: Vec<char> = s.chars().collect();
-                        let parts = slice(chars.len(), start, stop, by);
-                        Ok(parts
-                            .filter_map(|i| chars.get(i))
-                            .collect::<String>()
-                            .into())
+                        // Where characters begin is found by looking at all before them.
+                        self.spend(s.len() / BYTES_PER_STEP)?;
+                        let places = Places::of(s.chars().count(), start, stop, by);
+                        if !places.are_contiguous() {
+                            self.spend(places.count() / CHARS_PER_STEP)?;
+                        }
+                        let part = places.text_of(&s);
+                        self.grow(part.len())?;
+                        Ok(part.into())
                     }
                     other => Err(format!("{} cannot be sliced", described(&other))),
                 }
@@ -668,8 +673,11 @@ impl<'a> Vm<'a> {
                 map.get(&*key).map_or_else(missing, |v| v.clone().into())
             }
             Value::Str(s) => {
-                self.spend(s.len() / BYTES_PER_STEP)?;
-                let found = at(s.chars().count()).and_then(|i| s.chars().nth(i));
+                let Some(index) = index.as_i64() else {
+                    return Ok(missing());
+                };
+                self.spend(way_to(s, index) / BYTES_PER_STEP)?;
+                let found = char_at(s, index);
                 found.map_or_else(missing, |c| c.to_string().into())
             }
             _ => missing(),

@@ -415,31 +415,7 @@ fn numeric(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments) -> Outc
         other => number(other).and_then(|n| n.as_f64()),
     };
     let result: Val = match name {
-        "int" => {
-            let default = args.take("default").unwrap_or(Value::Int(0));
-            let base = args.int_or("base", 10)?;
-            let whole = match &value {
-                Value::Str(s) => {
-                    let text = s.trim_matches(is_py_space);
-                    let digits = match base {
-                        16 => text.trim_start_matches("0x"),
-                        8 => text.trim_start_matches("0o"),
-                        2 => text.trim_start_matches("0b"),
-                        _ => text,
-                    };
-                    let base = u32::try_from(base).ok().filter(|b| (2..=36).contains(b));
-                    let base = base.ok_or("`int` needs a base from 2 to 36")?;
-                    i64::from_str_radix(&digits.replace('_', ""), base).ok()
-                }
-                other => number(other).and_then(|n| n.as_i64()),
-            };
-            let cut = || {
-                as_float(&value)
-                    .filter(|f| f.abs() < 9.2e18)
-                    .map(|f| f as i64)
-            };
-            whole.or_else(cut).map_or(default, Value::Int).into()
-        }
+        "int" => whole(&value, as_float(&value), &mut args)?,
         "float" => {
             let default = args.take("default").unwrap_or(Value::Float(0.0));
             as_float(&value).map_or(default, Value::Float).into()
@@ -460,6 +436,55 @@ fn numeric(vm: &mut Vm<'_>, name: &str, value: Val, mut args: Arguments) -> Outc
     vm.spend(1)?;
     args.done(name)?;
     Ok(result)
+}
+
+/// A whole number: what is none is the default, and what is too large for one is, where a default was given.
+fn whole(value: &Value, float: Option<f64>, args: &mut Arguments) -> Outcome<Val> {
+    let default = args.take("default");
+    let base = args.int_or("base", 10)?;
+    // The least that is too large; its negative is the least that is not too small.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    let mut too_large = false;
+    let number = match value {
+        Value::Str(s) => {
+            let text = s.trim_matches(is_py_space);
+            let digits = match base {
+                16 => text.trim_start_matches("0x"),
+                8 => text.trim_start_matches("0o"),
+                2 => text.trim_start_matches("0b"),
+                _ => text,
+            };
+            let base = u32::try_from(base).ok().filter(|b| (2..=36).contains(b));
+            let base = base.ok_or("`int` needs a base from 2 to 36")?;
+            let read = i64::from_str_radix(&digits.replace('_', ""), base);
+            too_large = read.as_ref().is_err_and(|e| {
+                use std::num::IntErrorKind::{NegOverflow, PosOverflow};
+                matches!(e.kind(), PosOverflow | NegOverflow)
+            });
+            read.ok()
+        }
+        other => number(other).and_then(|n| n.as_i64()),
+    };
+    let number = match (number, float) {
+        (None, Some(f)) if !too_large => {
+            // A word for infinity is no whole number; a number without end is one that is too large.
+            too_large = match value {
+                Value::Str(_) => f.is_finite() && !(-BEYOND..BEYOND).contains(&f),
+                _ => !f.is_nan() && !(-BEYOND..BEYOND).contains(&f),
+            };
+            (!too_large && !f.is_nan() && f.is_finite()).then_some(f as i64)
+        }
+        (number, _) => number,
+    };
+    match (number, default) {
+        (Some(number), _) => Ok(number.into()),
+        (None, Some(default)) => Ok(default.into()),
+        (None, None) if too_large => Err(format!(
+            "{} is too large for `int` (expected a number of 64 bits, or the argument `default`)",
+            described(value)
+        )),
+        (None, None) => Ok(0i64.into()),
+    }
 }
 
 fn round(n: &Value, args: &mut Arguments) -> Outcome<Val> {

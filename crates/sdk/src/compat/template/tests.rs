@@ -218,6 +218,112 @@ fn hostile_templates_end_soon_and_small() {
     );
 }
 
+/// What a template over two long texts that are equal ends with.
+fn compared(source: &str, text: &str, steps: u64) -> Result<String, String> {
+    let texts = [Value::from(text), Value::from(text)];
+    let look = |name: &str| match name {
+        "a" => Some(texts[0].clone()),
+        "b" => Some(texts[1].clone()),
+        _ => None,
+    };
+    let limits = Limits {
+        steps,
+        output: 64 << 20,
+    };
+    let template = Template::parse(source).unwrap();
+    template.render(&look, limits).map_err(|e| e.to_string())
+}
+
+#[test]
+fn long_texts_that_are_compared_again_and_again_are_too_much_work() {
+    let text = "x".repeat(64 << 10);
+    for comparison in ["a == b", "a != b", "a <= b"] {
+        let often = format!(
+            "{{% for i in range(100) %}}{{% for j in range(200) %}}{{{{ {comparison} }}}}{{% endfor %}}{{% endfor %}}"
+        );
+        // Twenty thousand of them are little work where the texts are short.
+        assert!(compared(&often, "x", 1_000_000).is_ok(), "{comparison}");
+        let why = compared(&often, &text, 1_000_000).unwrap_err();
+        assert!(why.contains("too much work"), "{comparison}: {why}");
+        let once = format!("{{{{ {comparison} }}}}");
+        assert!(compared(&once, &text, 1_000).is_ok(), "{comparison}");
+    }
+}
+
+#[test]
+fn parts_of_a_long_text_cost_the_way_to_them() {
+    let text = "é€😀x".repeat(20_000);
+    for (source, part) in [
+        ("{{ a[-1] }}{{ a[-2] }}{{ a[1] }}", "x😀€"),
+        ("{{ a|first }}{{ a|last }}", "éx"),
+        ("[{{ a[-99999999] }}{{ a[99999999] }}]", "[]"),
+    ] {
+        let steps = if source.starts_with('[') { 50_000 } else { 50 };
+        assert_eq!(compared(source, &text, steps).as_deref(), Ok(part));
+    }
+    // A slice looks at the whole text once: two hundred thousand bytes are some three thousand steps.
+    for (source, part) in [
+        ("{{ a[:3] }}", "é€😀"),
+        ("{{ a[-3:] }}", "€😀x"),
+        ("{{ a[40000:40002] }}", "é€"),
+        ("{{ a[-1:-4:-1] }}", "x😀€"),
+        ("{{ a[::40000] }}", "éé"),
+    ] {
+        assert_eq!(compared(source, &text, 4_000).as_deref(), Ok(part));
+        let often = format!("{{% for i in range(1000) %}}{source}{{% endfor %}}");
+        let why = compared(&often, &text, 100_000).unwrap_err();
+        assert!(why.contains("too much work"), "{source}: {why}");
+    }
+    assert_eq!(
+        compared("{{ a[::-1]|length }}", &text, 30_000).as_deref(),
+        Ok("80000")
+    );
+}
+
+#[test]
+fn numbers_that_no_whole_number_holds_are_no_other_number() {
+    for (source, text) in [
+        ("{{ '42.9'|int }} {{ -7.9|int }} {{ true|int }}", "42 -7 1"),
+        (
+            "{{ 'x'|int }} {{ none|int }} {{ 'nan'|int }} {{ 'inf'|int }}",
+            "0 0 0 0",
+        ),
+        ("{{ 'x'|int(5) }} {{ ''|int(default=6) }}", "5 6"),
+        (
+            "{{ 9223372036854775807|int }} {{ '-9223372036854775808'|int }}",
+            "9223372036854775807 -9223372036854775808",
+        ),
+        (
+            "{{ -9223372036854775808.0|int }} {{ 9.2e18|int }}",
+            "-9223372036854775808 9200000000000000000",
+        ),
+        (
+            "{{ 1e30|int(7) }} {{ '99999999999999999999'|int(8) }} {{ '-1e30'|int(default=9) }}",
+            "7 8 9",
+        ),
+        (
+            "{{ '0xff'|int(base=16) }} {{ '1e30'|int(3, 16) }}",
+            "255 7728",
+        ),
+    ] {
+        assert_eq!(render(source).as_deref(), Ok(text), "{source}");
+    }
+    for source in [
+        "{{ 1e30|int }}",
+        "{{ -1e30|int }}",
+        "{{ 9223372036854775808.0|int }}",
+        "{{ '99999999999999999999'|int }}",
+        "{{ '-99999999999999999999'|int }}",
+        "{{ '1e30'|int }}",
+        "{{ (1e308 * 10)|int }}",
+        "{{ 'ffffffffffffffffff'|int(base=16) }}",
+        "{{ [1, 1e30]|map('int')|list }}",
+    ] {
+        let why = render(source).unwrap_err();
+        assert!(why.contains("too large for `int`"), "{source}: {why}");
+    }
+}
+
 #[test]
 fn long_chains_and_deep_nesting_do_not_exhaust_the_stack() {
     let chain = |step: &str| format!("{{{{ n{} }}}}", step.repeat(20_000));

@@ -161,6 +161,12 @@ impl Fleet {
         self.waiting.load(Ordering::Acquire)
     }
 
+    /// The browser of a session, if it runs.
+    #[cfg(test)]
+    pub(super) fn browser(&self, session: &str) -> Option<Arc<Browser>> {
+        lock(&self.running).get(session).cloned()
+    }
+
     /// Ends a browser without pages if somebody waits for its place.
     pub(super) fn make_way(&self) {
         let mut running = lock(&self.running);

@@ -131,6 +131,22 @@ fn processes(folder: &Path) -> usize {
         .count()
 }
 
+/// The result of something that must not hang.
+async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(LIMIT, work).await {
+        Ok(result) => result,
+        Err(_) => panic!("waited too long for {what}"),
+    }
+}
+
+/// Waits until the browser has answered a question, and so has told all it had to tell before.
+async fn browser_answers(desk: &Desk) {
+    let session = desk.service.sessions(&desk.caller).await.unwrap().remove(0);
+    let lease = desk.service.fleet.lease(&session.id).await.unwrap();
+    let told = lease.wire.call(None, "Browser.getVersion", json!({})).await;
+    told.unwrap();
+}
+
 fn all() -> Capture {
     Capture {
         bodies: true,
@@ -247,11 +263,11 @@ async fn nothing_a_page_does_reaches_an_address_that_nodes_may_not_reach() {
     page.goto(&site.url(&prying), WaitMode::NetworkIdle, LIMIT)
         .await
         .unwrap();
-    let mut document = page.content().await.unwrap();
-    while !document.contains("all tried") {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        document = page.content().await.unwrap();
-    }
+    assert!(
+        page.click("#tried", LIMIT).await.unwrap(),
+        "not all was tried"
+    );
+    let document = page.content().await.unwrap();
     assert!(!document.contains("reached"), "{document}");
     let tried = page.captured().await.unwrap();
     assert!(
@@ -297,13 +313,16 @@ async fn requests_are_kept_with_their_answers_those_of_frames_too() {
         .await
         .unwrap();
     let mut kept = page.captured().await.unwrap();
-    while !kept
-        .iter()
-        .any(|r| r.resource_type == "fetch" && r.response_body.is_some())
-    {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        kept.extend(page.captured().await.unwrap());
-    }
+    within("the body of what the frame fetched", async {
+        while !kept
+            .iter()
+            .any(|r| r.resource_type == "fetch" && r.response_body.is_some())
+        {
+            browser_answers(&desk).await;
+            kept.extend(page.captured().await.unwrap());
+        }
+    })
+    .await;
     let first = kept.iter().find(|r| r.url.contains("/framed")).unwrap();
     assert_eq!(
         (&*first.resource_type, &*first.method, first.status),
@@ -462,14 +481,14 @@ async fn windows_and_questions_of_a_page_hold_nothing_up() {
             })
             .count()
     };
-    while pages().await > 1 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    // Each look is an answer of the browser, which ends windows one after the other.
+    within("the end of its windows", async {
+        while pages().await > 1 {}
+    })
+    .await;
     assert_eq!(pages().await, 1, "the page itself stays");
     drop(page);
-    while pages().await > 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    within("the end of the page", async { while pages().await > 0 {} }).await;
     drop(lease);
     desk.close().await;
 }
@@ -515,9 +534,12 @@ async fn a_browser_without_pages_makes_way_and_ends_by_itself() {
     let waiting = browsers.open(&others, PageOptions::default());
     let leaving = async {
         // It waits for the one that has a page; then that page is closed.
-        while desk.service.fleet.waiting() == 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        within("somebody to wait", async {
+            while desk.service.fleet.waiting() == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         drop(page);
     };
     let (opened, ()) = tokio::join!(waiting, leaving);
@@ -527,10 +549,11 @@ async fn a_browser_without_pages_makes_way_and_ends_by_itself() {
     let Some(desk) = Desk::with(|settings| settings.idle = Duration::from_millis(50)).await else {
         return;
     };
-    drop(desk.open().await);
-    while processes(desk.folder.path()) > 0 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let page = desk.open().await;
+    let session = desk.service.sessions(&desk.caller).await.unwrap().remove(0);
+    let browser = desk.service.fleet.browser(&session.id).unwrap();
+    drop(page);
+    within("its end", browser.gone()).await;
     drop(desk.open().await);
     desk.close().await;
 }

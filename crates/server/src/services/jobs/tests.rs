@@ -313,3 +313,63 @@ async fn a_workflow_converses_with_others_but_not_with_itself_for_ever() {
     let unknown = told(&jobs, "Nobody").await.unwrap_err();
     assert!(unknown.contains("no workflow `Nobody`"), "{unknown}");
 }
+
+/// A loop that goes on until it is told to end, unless it is to end by itself.
+fn looping(jobs: &JobService, id: &str, endless: bool) -> StartRun {
+    let caller = Caller::local();
+    let loaded = Arc::new(jobs.0.workflows.plan_graph(&caller, &Graph::default()));
+    let mut start = StartRun::new(caller, loaded, Map::new());
+    start.job_id = Some(id.to_owned());
+    start.work = Some(Work {
+        job_type: "loop",
+        run: Box::new(move |cx| {
+            Box::pin(async move {
+                if endless {
+                    cx.stop.cancelled().await;
+                }
+                let status = if cx.stop.is_cancelled() {
+                    JobStatus::Cancelled
+                } else {
+                    JobStatus::Completed
+                };
+                outcome_of(status, None, None, Duration::ZERO)
+            })
+        }),
+        ended: None,
+    });
+    start
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_before_the_row_of_a_job_is_written_ends_it() {
+    let (folder, store) = store();
+    let jobs = process(&store, &folder);
+    let caller = Caller::local();
+    // Nothing is written as long as this is.
+    let (go_on, held_up) = std::sync::mpsc::channel::<()>();
+    let busy = store.change_loop("w", "loop", move |_| {
+        let _ = held_up.recv();
+        true
+    });
+    tokio::pin!(busy);
+    assert!(futures_util::poll!(&mut busy).is_pending());
+    let begin = jobs.start(looping(&jobs, "j", true));
+    tokio::pin!(begin);
+    assert!(futures_util::poll!(&mut begin).is_pending());
+    assert!(store.get_job("j").await.unwrap().is_none());
+    let stranger = Caller::user("another");
+    assert!(!jobs.cancel(&stranger, "j").await.unwrap());
+    assert!(jobs.cancel(&caller, "j").await.unwrap());
+    drop(go_on);
+    let feed = begin.await.unwrap();
+    // Its end comes by itself, and is told.
+    assert!(!numbers(&feed).await.is_empty());
+    let status = async |id: &str| store.get_job(id).await.unwrap().unwrap().status;
+    assert_eq!(status("j").await, nodetool_store::JobStatus::Cancelled);
+    assert!(jobs.active(&caller).is_empty());
+    assert!(!jobs.cancel(&caller, "j").await.unwrap(), "it has ended");
+    // What comes after it is not told to end.
+    let feed = jobs.start(looping(&jobs, "k", false)).await.unwrap();
+    numbers(&feed).await;
+    assert_eq!(status("k").await, nodetool_store::JobStatus::Completed);
+}

@@ -75,9 +75,24 @@ impl LoopService {
         id: &str,
         edit: impl Fn(&WorkflowRow, &mut Graph) -> Result<T, EditError>,
     ) -> Result<(T, WorkflowRow, Graph), EditError> {
+        let read = self.graph_of(caller, id).await?;
+        self.edit_from(read, caller, id, edit).await
+    }
+
+    /// The same for a graph that was read already: reading it is most of the work of a change.
+    async fn edit_from<T>(
+        &self,
+        read: (WorkflowRow, Graph),
+        caller: &Caller,
+        id: &str,
+        edit: impl Fn(&WorkflowRow, &mut Graph) -> Result<T, EditError>,
+    ) -> Result<(T, WorkflowRow, Graph), EditError> {
+        let mut read = Some(read);
         for _ in 0..ATTEMPTS {
-            let row = self.0.workflows.get_own(caller, id).await?;
-            let mut graph = read_graph(&row.id, &row.graph)?;
+            let (row, mut graph) = match read.take() {
+                Some(read) => read,
+                None => self.graph_of(caller, id).await?,
+            };
             let made = edit(&row, &mut graph)?;
             let expected = IfMatch::OneOf(vec![row.etag()]);
             let saved = self
@@ -113,6 +128,13 @@ impl LoopService {
     /// The last values of a workflow's nodes.
     pub(crate) async fn values_of(&self, row: &WorkflowRow) -> Result<NodeValues, EditError> {
         let rows = self.0.store.node_data(&row.id).await?;
+        Ok(NodeValues::read(&row.id, rows)?)
+    }
+
+    /// The last values of one node.
+    async fn values_of_node(&self, row: &WorkflowRow, key: &str) -> Result<NodeValues, EditError> {
+        let (store, key) = (&self.0.store, vec![key.to_owned()]);
+        let (_, rows) = store.get_loop_and_data(&row.id, key).await?;
         Ok(NodeValues::read(&row.id, rows)?)
     }
 
@@ -174,7 +196,7 @@ impl LoopService {
     ) -> Result<EditedNode, EditError> {
         let (row, graph) = self.graph_of(caller, id).await?;
         let at = ids::find_node(&graph, &row.id, node_id).ok_or(EditError::NoNode)?;
-        let values = self.values_of(&row).await?;
+        let values = self.values_of_node(&row, &graph.nodes[at].id).await?;
         self.edited(&row, &graph, at, &values)
     }
 
@@ -198,7 +220,7 @@ impl LoopService {
         let (input, output) = (change.input_data.as_ref(), change.output_data.as_ref());
         self.put_values(&row, &key, input, output).await?;
         let values = if input.is_some() || output.is_some() {
-            self.values_of(&row).await?
+            self.values_of_node(&row, &key).await?
         } else {
             NodeValues::default()
         };
@@ -214,11 +236,11 @@ impl LoopService {
         mut change: NodeChange,
     ) -> Result<EditedNode, EditError> {
         let steps = self.steps();
+        let (row, graph) = self.graph_of(caller, id).await?;
         if let Some(values) = change.form_values.take() {
             let node_type = match &change.node_type {
                 Some(name) => projection::graph_type(name),
                 None => {
-                    let (row, graph) = self.graph_of(caller, id).await?;
                     let at = ids::find_node(&graph, &row.id, node_id).ok_or(EditError::NoNode)?;
                     graph.nodes[at].node_type.clone()
                 }
@@ -232,11 +254,12 @@ impl LoopService {
             set_node(&mut graph.nodes[at], &change, steps);
             Ok(at)
         };
-        let (at, row, graph) = self.edit(caller, id, set).await?;
+        let changed = self.edit_from((row, graph), caller, id, set).await?;
+        let (at, row, graph) = changed;
         let key = graph.nodes[at].id.clone();
         let (input, output) = (change.input_data.as_ref(), change.output_data.as_ref());
         self.put_values(&row, &key, input, output).await?;
-        let values = self.values_of(&row).await?;
+        let values = self.values_of_node(&row, &key).await?;
         self.edited(&row, &graph, at, &values)
     }
 
@@ -275,7 +298,8 @@ impl LoopService {
     ) -> Result<Map, EditError> {
         let (row, graph) = self.graph_of(caller, id).await?;
         let at = ids::find_node(&graph, &row.id, node_id).ok_or(EditError::NoNode)?;
-        Ok(self.values_of(&row).await?.output(&graph.nodes[at].id))
+        let key = &graph.nodes[at].id;
+        Ok(self.values_of_node(&row, key).await?.output(key))
     }
 
     /// Forgets what a node last gave.

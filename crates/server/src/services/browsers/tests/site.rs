@@ -35,7 +35,8 @@ const PRYING: &str = "<body><img src='TO'><iframe src='TO'></iframe><link rel=st
     const peer = new RTCPeerConnection({iceServers: [{urls: 'stun:127.0.0.1:UDP'}]}); peer.createDataChannel('x');\
     tries.push(new Promise(done => { peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && done();\
     setTimeout(done, 3000); peer.createOffer().then(o => peer.setLocalDescription(o)); }));\
-    Promise.all(tries).then(() => tell('all ' + 'tried'));</script></body>";
+    Promise.all(tries).then(() => { const p = document.createElement('p'); p.id = 'tried'; p.textContent = 'all tried';\
+    document.body.prepend(p); });</script></body>";
 
 impl Site {
     /// A site at a free port of an address.

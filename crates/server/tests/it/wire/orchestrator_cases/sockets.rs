@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::super::server::TestServer;
 use super::super::ws::opened;
@@ -45,6 +47,47 @@ async fn case_33_a_socket_tells_the_state_answers_and_stays_open() {
         socket.send(&json!({ "type": "nobody knows this" })).await;
         socket.check_quiet().await;
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_closes_the_socket() {
+    const LARGEST: usize = 64 << 10;
+    let server = TestServer::start();
+    let client = server.client();
+    let flow = Flow::new(&client).await;
+    let path = format!("/ws/workflow/{}/", flow.id);
+    let ping = |length: usize| {
+        let bare = json!({ "type": "ping", "more": "" }).to_string().len();
+        let message = json!({ "type": "ping", "more": "x".repeat(length - bare) }).to_string();
+        assert_eq!(message.len(), length);
+        message
+    };
+    let mut socket = opened(&server, &path).await;
+    assert_eq!(socket.next().await["type"], "state_sync");
+    socket.send_raw(Message::text(ping(LARGEST))).await;
+    assert_eq!(socket.next().await["type"], "pong");
+    socket.send_raw(Message::text(ping(LARGEST + 1))).await;
+    assert_eq!(socket.close_code().await, 1009);
+    // In pieces, too.
+    let mut socket = opened(&server, &path).await;
+    assert_eq!(socket.next().await["type"], "state_sync");
+    for piece in pieces(&ping(LARGEST + 1), 4000) {
+        socket.send_raw(piece).await;
+    }
+    assert_eq!(socket.close_code().await, 1009);
+}
+
+/// A text as one message of several frames.
+fn pieces(text: &str, size: usize) -> Vec<Message> {
+    let mut pieces = text.as_bytes().chunks(size).enumerate().peekable();
+    let mut frames = Vec::new();
+    while let Some((n, piece)) = pieces.next() {
+        let code = if n == 0 { Data::Text } else { Data::Continue };
+        let last = pieces.peek().is_none();
+        let frame = Frame::message(piece.to_vec(), OpCode::Data(code), last);
+        frames.push(Message::Frame(frame));
+    }
+    frames
 }
 
 #[tokio::test]

@@ -73,6 +73,43 @@ async fn a_stop_during_a_request_that_is_never_answered_is_soon_over() {
 }
 
 #[tokio::test]
+async fn whoever_stops_last_has_stopped_it_however_many_start_meanwhile() {
+    let server = TestServer::start();
+    let client = server.client();
+    let flow = Flow::new(&client).await;
+    flow.chain(&[counter(1, i64::MAX), delay(1, "hours")]).await;
+    let clients: Vec<Client> = (0..8).map(|_| server.client()).collect();
+    for _ in 0..10 {
+        let asked = clients.iter().enumerate().map(|(n, client)| {
+            let path = flow.path(["start_execution", "stop_execution"][n % 2]);
+            async move { client.call(Method::POST, &path).await.ok() }
+        });
+        join_all(asked).await;
+        let last = flow.stop().await;
+        assert!(
+            ["REVOKED", "SUCCESS"].contains(&last["status"].as_str().unwrap()),
+            "{last}"
+        );
+        assert_eq!(flow.object().await["status"], "inactive");
+        assert_eq!(flow.state().await["status"], "idle");
+        assert_eq!(flow.task().await["status"], "REVOKED");
+        let jobs = format!(
+            "/api/jobs?workflow_id={}&limit=200",
+            flow.id.replace('-', "")
+        );
+        let jobs = client.get(&jobs).await.ok();
+        let jobs = jobs["jobs"].as_array().unwrap();
+        assert!(!jobs.is_empty());
+        for job in jobs {
+            assert_eq!(job["status"], "cancelled", "{job}");
+        }
+    }
+    assert_eq!(flow.start().await["status"], "PENDING");
+    flow.comes_to("STARTED").await;
+    assert_eq!(flow.stop().await["status"], "REVOKED");
+}
+
+#[tokio::test]
 async fn stops_at_the_same_time_all_answer() {
     let server = TestServer::start();
     let client = server.client();

@@ -13,11 +13,19 @@ use super::client::{Got, Mode, is_end, open};
 
 /// A connection that was upgraded by hand, with a small window.
 async fn raw(server: &TestServer) -> TcpStream {
+    raw_at(server, "/predict").await
+}
+
+/// The same at a path; it cannot send much that nobody reads, either.
+async fn raw_at(server: &TestServer, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_send_buffer_size(4096).unwrap();
     let mut socket = socket.connect(server.address()).await.unwrap();
-    let head = "GET /predict HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
-                sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
@@ -25,6 +33,37 @@ async fn raw(server: &TestServer) -> TcpStream {
     }
     assert!(answer.starts_with(b"HTTP/1.1 101"));
     socket
+}
+
+#[tokio::test]
+async fn a_client_in_the_middle_of_a_message_that_is_too_large_is_told_so() {
+    const SIZE: usize = 3 << 20;
+    let server = TestServer::start_in(
+        &[("NODETOOL_ENABLE_TERMINAL_WS", "1")],
+        &["--ws-max-message-bytes", "1000"],
+    );
+    let made = server
+        .client()
+        .post("/api/workflow/", &json!({ "name": "w" }))
+        .await;
+    let watch = format!("/ws/workflow/{}/", made.json()["id"].as_str().unwrap());
+    for path in ["/ws", "/predict", "/terminal", &watch] {
+        let mut socket = raw_at(&server, path).await;
+        let mut frame = vec![0x82, 0xff];
+        frame.extend_from_slice(&(SIZE as u64).to_be_bytes());
+        frame.extend_from_slice(&[0; 4]);
+        frame.resize(frame.len() + SIZE, b' ');
+        // All of it is taken, though it was refused at its first bytes.
+        let sent = within("the message to leave", socket.write_all(&frame)).await;
+        sent.unwrap_or_else(|e| panic!("{path}: {e}"));
+        let mut told = Vec::new();
+        let read = within("the answer", socket.read_to_end(&mut told)).await;
+        read.unwrap_or_else(|e| panic!("{path}: {e}"));
+        let close = [0x88, 0, 0x03, 0xf1];
+        let closes = |at: &[u8]| at[0] == close[0] && at[2..] == close[2..];
+        assert!(told.windows(4).any(closes), "{path}: {told:?}");
+    }
+    server.client().check_health().await;
 }
 
 #[tokio::test]
