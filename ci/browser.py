@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Has steps work in a real Chromium: the tests that need one, then a server that loads pages, listens to them, keeps pauses
-and refuses addresses, all over its API, and leaves no browser behind, not even when it is killed.
+"""Has steps work in a real Chromium: the tests that need one, then a server that loads pages, listens to them, shows them,
+keeps pauses and refuses addresses, all over its API, and leaves no browser behind, not even when it is killed.
 
 The browser is the one NODETOOL_TEST_BROWSER names, else one of PATH, else Debian's, which root installs. Where none can be
 had this says so and skips. The server is the debug build that the tests have made.
@@ -8,12 +8,15 @@ had this says so and skips. The server is the debug build that the tests have ma
 Run: python3 ci/browser.py [target folder [more arguments for cargo]]
 """
 
+import base64
 import http.server
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -33,7 +36,7 @@ END_SECONDS = 60
 PAUSE = 1.5
 
 TESTS = "services::browsers::tests::"
-CASES = 9
+CASES = 10
 
 
 def find_browser():
@@ -86,6 +89,8 @@ PAGES = {
     "/": ("text/html", "<title>t</title><body>hello</body>"),
     "/scripted": ("text/html", "<body><p id=p></p><script>fetch('/data').then(r => r.json()).then(d => {"
                                "p.textContent = 'made ' + 'of ' + d.n})</script></body>"),
+    "/field": ("text/html", "<body style='margin: 0'><input style='width: 200px; height: 50px' "
+                            "oninput='location.hash = this.value'></body>"),
     "/data": ("application/json", '{"n": 7}'),
 }
 
@@ -180,6 +185,67 @@ class Api:
         return status, answer
 
 
+class Socket:
+    """A WebSocket of the server."""
+
+    def __init__(self, address, path):
+        host, port = urllib.parse.urlsplit(address).netloc.split(":")
+        self.stream = socket.create_connection((host, int(port)), timeout=CALL_SECONDS)
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.stream.sendall((
+            f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        ).encode())
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += self.read(1)
+        expect(head.startswith(b"HTTP/1.1 101 "), head)
+
+    def read(self, count):
+        held = b""
+        while len(held) < count:
+            piece = self.stream.recv(count - len(held))
+            expect(piece, "the end of the stream")
+            held += piece
+        return held
+
+    def write(self, opcode, payload):
+        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else struct.pack(">BH", 0x80 | 126, len(payload))
+        # The mask is nought: it hides nothing and changes nothing.
+        self.stream.sendall(bytes([0x80 | opcode]) + length + bytes(4) + payload)
+
+    def send(self, **message):
+        self.write(1, json.dumps(message).encode())
+
+    def next(self):
+        """The next message: an object, bytes, or the number of a close."""
+        while True:
+            opcode, length = self.read(2)
+            if length == 126:
+                length, = struct.unpack(">H", self.read(2))
+            elif length == 127:
+                length, = struct.unpack(">Q", self.read(8))
+            payload = self.read(length)
+            match opcode & 0x0F:
+                case 1:
+                    return json.loads(payload)
+                case 2:
+                    return payload
+                case 8:
+                    return struct.unpack(">H", payload[:2])[0]
+                case 9:
+                    self.write(10, payload)
+
+    def until(self, wanted):
+        """The first message that is wanted; an error that is not, or the end, is a fault."""
+        while True:
+            message = self.next()
+            if wanted(message):
+                return message
+            refused = isinstance(message, int) or (isinstance(message, dict) and message["type"] == "error")
+            expect(not refused, message)
+
+
 class Cases:
     """What is checked, and how it went."""
 
@@ -216,6 +282,7 @@ class Cases:
         self.check("requests are heard", lambda: self.requests(api, site))
         self.check("pauses are kept", lambda: self.pauses(api, site))
         self.check("addresses are refused", lambda: self.addresses(api, site, forbidden))
+        self.check("a browser is watched and used by hand", lambda: self.watched(api, site))
         self.check("no browser outlives the server", lambda: self.ends(server, folder))
         self.check("no browser outlives a server that is killed", lambda: self.killed(folder, site))
         self.check("without a browser the step says what it needs", lambda: self.without(folder, site))
@@ -263,6 +330,30 @@ class Cases:
         expect(all("127.0.0.2" in entry["error"] for entry in loaded[1:]), loaded)
         expect(not forbidden.seen, forbidden.seen)
 
+    def watched(self, api, site):
+        session = api.make("/api/browser-sessions/", {"name": "watched"})["id"]
+        status, launched = api.call("POST", f"/api/browser-sessions/{session}/launch_browser/")
+        expect(status == 200 and launched["status"] == "running", launched)
+        eyes = Socket(api.address, "/ws/video/")
+        eyes.send(type="start", session_id=session)
+        pages = eyes.next()
+        expect(pages["type"] == "pages_sync" and len(pages["page_ids"]) == 1, pages)
+        shown = eyes.until(lambda m: isinstance(m, dict) and m["type"] == "page_switched")
+        expect([shown["page_id"]] == pages["page_ids"], shown)
+        picture = eyes.until(lambda m: isinstance(m, bytes))
+        expect(struct.unpack(">II", picture[:8]) == (1280, 720) and picture[8:11] == b"\xff\xd8\xff", picture[:11])
+        eyes.send(type="navigate", action="goto", url=f"{site.url}/field")
+        eyes.until(lambda m: m == {"type": "url_changed", "url": f"{site.url}/field"})
+        for kind in ["mousemove", "mousedown", "mouseup"]:
+            eyes.send(type=kind, x=20, y=20, button="left")
+        for kind in ["keydown", "keyup"]:
+            eyes.send(type=kind, key="k", code="KeyK")
+        eyes.until(lambda m: m == {"type": "url_changed", "url": f"{site.url}/field#k"})
+        eyes.send(type="navigate", action="goto", url="http://10.0.0.1/")
+        refusal = eyes.until(lambda m: isinstance(m, dict) and m["type"] == "error")
+        expect("refused" in refusal["message"], refusal)
+        eyes.stream.close()
+
     def ends(self, server, folder):
         code = server.stop()
         expect(code == 0, f"exit code {code}\n" + "".join(server.log[-20:]))
@@ -284,6 +375,11 @@ class Cases:
             _, answer = api.step("playwright-web-page-loader", api.pool(), [f"{site.url}/"])
             needs = "playwright-web-page-loader needs a browser, which is not available"
             expect(answer.get("success") is not True and needs in json.dumps(answer), answer)
+            session = api.make("/api/browser-sessions/", {"name": "none"})["id"]
+            status, answer = api.call("POST", f"/api/browser-sessions/{session}/launch_browser/")
+            expect(status == 503 and "not available" in answer["error"], answer)
+            eyes = Socket(api.address, "/ws/video/")
+            expect(eyes.next()["type"] == "error" and eyes.next() == 1011, "another end")
         finally:
             server.stop()
 

@@ -181,6 +181,7 @@ pub(crate) fn surface(app: AppState, extent: Extent) -> Surface {
     routes = routes.merge(app.sockets.routes(&families));
     if families.orchestrator {
         routes = routes.merge(app.sockets.loop_routes(app.loops.clone()));
+        routes = routes.merge(app.sockets.video_routes(app.browsers.clone()));
     }
     if let Some(terminals) = app.terminals.as_ref().filter(|_| families.terminal_ws) {
         routes = routes.merge(app.sockets.terminal_routes(terminals.clone()));

@@ -56,8 +56,10 @@ pub(crate) use auth::{
     Refused, Registration, Role, SignedIn, TicketError, UsersError, UsersFile, is_email,
 };
 pub(crate) use browsers::{
-    BrowserError, BrowserService, BrowserSettings, Pool as BrowserPool, Rule as ThrottleRule,
-    Session as BrowserSession, SessionConfig,
+    Act as BrowserAct, BrowserError, BrowserService, BrowserSettings, Button as BrowserButton,
+    Frame as BrowserFrame, Input as BrowserInput, Journey as BrowserJourney, Key as BrowserKey,
+    Motion as BrowserMotion, Pool as BrowserPool, Rule as ThrottleRule, Seen as BrowserSeen,
+    Session as BrowserSession, SessionConfig, Viewer as BrowserViewer, WatchError,
 };
 pub(crate) use changes::{Change, Changes, Happened};
 pub(crate) use chat::{

@@ -206,9 +206,6 @@ impl Sockets {
                 .route("/chat", chat.clone())
                 .route("/ws/chat", chat);
         }
-        if families.orchestrator {
-            routes = routes.route("/ws/video", any(video::open));
-        }
         if families.updates_ws {
             routes = routes
                 .route("/updates", updates.clone())

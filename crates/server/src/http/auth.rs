@@ -24,7 +24,7 @@ const ADMIN_TOKEN: &str = "x-admin-token";
 pub(super) const OPEN: [&str; 3] = ["/health", "/ping", "/api/health"];
 const METRICS: &str = "/metrics";
 /// Paths of the sockets, which tell a client that it is refused in their own way (HTTP spec 3.3).
-pub(crate) const SOCKETS: [&str; 11] = [
+pub(crate) const SOCKETS: [&str; 12] = [
     "/ws",
     "/predict",
     "/ws/predict",
@@ -36,6 +36,7 @@ pub(crate) const SOCKETS: [&str; 11] = [
     "/ws/terminal",
     "/hf/download",
     "/ws/download",
+    "/ws/video",
 ];
 
 /// Whether a path is that of a socket.

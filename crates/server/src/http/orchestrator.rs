@@ -3,6 +3,7 @@
 
 mod answers;
 mod asked;
+mod browser_launch;
 mod browser_pools;
 mod browser_sessions;
 mod connections;
@@ -49,6 +50,7 @@ pub(super) fn router(compat: Compat) -> OpenApiRouter<AppState> {
         .merge(people::router())
         .merge(google::router())
         .merge(browser_sessions::router())
+        .merge(browser_launch::router())
         .merge(browser_pools::router())
         .merge(enquiries::router())
         .layer(middleware::map_response(move |response| {

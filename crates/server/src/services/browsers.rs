@@ -18,13 +18,19 @@ use super::Caller;
 mod config;
 mod fleet;
 mod gate;
+mod input;
+mod keys;
 mod page;
 mod process;
 mod program;
 mod rows;
+mod screen;
+mod stream;
+mod tabs;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod travel;
 mod watched;
 mod wire;
 
@@ -32,7 +38,11 @@ use fleet::Fleet;
 use page::OpenPage;
 
 pub(crate) use config::SessionConfig;
+pub(crate) use input::{Button, Input, Key, Motion};
 pub(crate) use rows::{BrowserError, Pool, Rule, Session};
+pub(crate) use screen::Frame;
+pub(crate) use stream::{Act, Seen, Viewer, WatchError};
+pub(crate) use travel::Journey;
 
 /// What a choice of a pool begins with.
 const POOL: &str = "pool:";
@@ -76,6 +86,29 @@ impl BrowserService {
         })
     }
 
+    /// Whether there is any browser to start.
+    pub(crate) fn available(&self) -> bool {
+        self.fleet.available()
+    }
+
+    /// Starts the browser of a session, which stays as long as one that was just used.
+    pub(crate) async fn launch(&self, caller: &Caller, id: &str) -> Result<Session, BrowserError> {
+        let session = self.session(caller, id).await?;
+        let lease = self.fleet.lease(&session.id).await;
+        drop(lease.map_err(|e| BrowserError::Unavailable(e.to_string()))?);
+        self.fleet.make_way();
+        self.session(caller, &session.id).await
+    }
+
+    /// Shows somebody the browser of a session, started if need be.
+    pub(crate) async fn watch(&self, caller: &Caller, id: &str) -> Result<Viewer, WatchError> {
+        let session = self.session(caller, id).await.map_err(|e| match e {
+            BrowserError::NotFound(_) => WatchError::NotFound(e.to_string()),
+            e => WatchError::Failed(e.to_string()),
+        })?;
+        Viewer::open(self.fleet.clone(), &session.id, session.config).await
+    }
+
     /// Ends all browsers.
     pub(crate) async fn shut_down(&self, patience: Duration) {
         self.fleet.shut_down(patience).await;
@@ -105,10 +138,10 @@ impl BrowsersOf {
         let rows = self.service.store.list_browsers(kind, &self.user_id).await;
         let sessions = rows.map_err(store)?.into_iter().map(Session::of);
         let among = sessions.filter(|session| pool.sessions.contains(&session.id));
-        // One that runs and has the fewest pages, else one that does not run yet.
+        // One that runs and is used least, else one that does not run yet.
         let busy = |session: &Session| {
-            let pages = self.service.fleet.pages(&session.id);
-            (pages.unwrap_or(0), pages.is_none())
+            let users = self.service.fleet.users(&session.id);
+            (users.unwrap_or(0), users.is_none())
         };
         let Some(session) = among.min_by_key(busy) else {
             let text = format!(

@@ -29,11 +29,11 @@ const NOT_FOUND: Close = Close {
     reason: "No WorkFlow matches the given query.",
 };
 /// Nobody known asks.
-const UNKNOWN: Close = Close {
+pub(super) const UNKNOWN: Close = Close {
     code: 4401,
     reason: "Authentication credentials were not provided or are invalid",
 };
-const FOREIGN: Close = Close {
+pub(super) const FOREIGN: Close = Close {
     code: 4403,
     reason: "Sockets are not for pages of other sites",
 };

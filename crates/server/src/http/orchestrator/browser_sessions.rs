@@ -68,7 +68,7 @@ impl From<SessionConfig> for ConfigBody {
 
 /// A browser with cookies of its own.
 #[derive(Serialize, ToSchema)]
-struct SessionBody {
+pub(super) struct SessionBody {
     id: String,
     name: String,
     description: String,
@@ -152,6 +152,7 @@ impl From<BrowserError> for Envelope {
                 let named = |envelope: Envelope, (field, why)| envelope.field(field, why);
                 faults.into_iter().fold(envelope, named).with_fields()
             }
+            BrowserError::Unavailable(_) => Envelope::new(ErrorCode::Unavailable, text),
             BrowserError::TooMany { .. } => Envelope::new(ErrorCode::Conflict, text),
             e @ (BrowserError::Folder(_) | BrowserError::Store(_)) => {
                 Envelope::internal("browsers cannot be kept", &e)

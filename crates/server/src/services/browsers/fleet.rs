@@ -74,9 +74,16 @@ impl Fleet {
         self.program.is_some()
     }
 
+    /// How many use the browser of a session; nothing when it does not run.
+    pub(super) fn users(&self, session: &str) -> Option<usize> {
+        lock(&self.running).get(session)?.leases()
+    }
+
     /// How many pages a session has open; nothing when its browser does not run.
     pub(super) fn pages(&self, session: &str) -> Option<usize> {
-        lock(&self.running).get(session)?.leases()
+        let running = lock(&self.running);
+        let browser = running.get(session)?;
+        browser.leases().map(|_| browser.wire.tabs.all().len())
     }
 
     /// Where the browser of a session keeps its things.
@@ -167,7 +174,7 @@ impl Fleet {
         lock(&self.running).get(session).cloned()
     }
 
-    /// Ends a browser without pages if somebody waits for its place.
+    /// Ends a browser that nobody uses if somebody waits for its place.
     pub(super) fn make_way(&self) {
         let mut running = lock(&self.running);
         running.retain(|_, browser| browser.leases().is_some());

@@ -19,8 +19,9 @@ use super::config::SessionConfig;
 use super::fleet::Fleet;
 use super::process::{Lease, PAGES};
 use super::throttle::rule_for;
+use super::travel::{address, lost, shown};
 use super::watched::{Wanted, Watched};
-use super::wire::WireError;
+use super::wire::{Heard, WireError};
 
 /// How long a page may take to be opened, and to answer a question.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,6 +62,7 @@ impl Drop for OpenPage {
         if let Some(lease) = self.lease.take() {
             // Its events are heard until it is closed: a question it asks on its way out has to be answered.
             self.watched.state().take();
+            lease.wire.tabs.remove(&self.watched.target);
             let target = json!({"targetId": self.watched.target});
             lease.wire.tell(None, "Target.closeTarget", target);
         }
@@ -99,32 +101,9 @@ impl OpenPage {
                 format!("{PAGES} pages of this browser session are open; none was closed in time");
             return Err(text.into());
         };
-        let opening = async {
-            let blank = json!({"url": "about:blank"});
-            let made = lease.wire.call(None, "Target.createTarget", blank).await?;
-            let target = text(&made, "targetId");
-            let mut unused = Unused {
-                lease: &lease,
-                target: Some(&target),
-            };
-            let watched = Watched::new(&target, options.capture);
-            let how = json!({"targetId": target, "flatten": true});
-            let attached = lease.wire.call(None, "Target.attachToTarget", how).await?;
-            let session: Arc<str> = text(&attached, "sessionId").into();
-            lease.wire.watch(session.clone(), watched.clone());
-            let opened = prepare(&lease, &session, &watched, config).await;
-            if let Err(e) = opened {
-                lease.wire.forget(&watched);
-                return Err(e);
-            }
-            unused.target = None;
-            drop(unused);
-            Ok((session, watched))
-        };
-        let opened = timeout(PATIENCE, opening).await;
-        let (session, watched) = opened
-            .map_err(|_| NodeError::new("The browser opened no page in time"))?
-            .map_err(failure)?;
+        let known = |target: &str| Watched::new(target, options.capture);
+        let (session, watched) = open_target(&lease, config, known).await?;
+        lease.wire.tabs.add_step(&session, &watched);
         Ok(OpenPage {
             fleet,
             lease: Some(lease),
@@ -202,19 +181,8 @@ impl OpenPage {
 
     /// Why a page was not reached, in words that help.
     fn lost(&self, url: &Url, why: &str) -> NodeError {
-        let last = self.watched.state().underway().map(Url::parse);
-        let last = last.and_then(Result::ok).unwrap_or_else(|| url.clone());
-        let host = last.host_str().unwrap_or_default();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let port = last.port_or_known_default().unwrap_or_default();
-        let refusal = self
-            .lease
-            .as_ref()
-            .and_then(|lease| lease.gate.refusal(bare, port));
-        match refusal {
-            Some(refusal) if why.contains("SOCKS") => refusal.into(),
-            _ => format!("The page at {} could not be loaded: {why}", shown(&last)).into(),
-        }
+        let gate = self.lease.as_ref().map(|lease| &lease.gate);
+        lost(gate, &self.watched, url, why).into()
     }
 
     fn ask_for_bodies<'a>(
@@ -289,6 +257,46 @@ impl OpenPage {
     }
 }
 
+/// Makes a page, ready to go somewhere, and what is `known` of it; gives its session too.
+pub(super) async fn open_target(
+    lease: &Lease,
+    config: &SessionConfig,
+    known: impl FnOnce(&str) -> Arc<Watched>,
+) -> Result<(Arc<str>, Arc<Watched>), NodeError> {
+    let opening = async {
+        // Pages in one window would hide each other, and a page that is hidden draws nothing.
+        let blank = json!({"url": "about:blank", "newWindow": true});
+        let made = lease.wire.call(None, "Target.createTarget", blank).await?;
+        let target = text(&made, "targetId");
+        let mut unused = Unused {
+            lease,
+            target: Some(&target),
+        };
+        let watched = known(&target);
+        let session = attach(lease, &target).await?;
+        lease.wire.watch(session.clone(), watched.clone());
+        let opened = prepare(lease, &session, &watched, config).await;
+        if let Err(e) = opened {
+            lease.wire.forget(&watched);
+            return Err(e);
+        }
+        unused.target = None;
+        drop(unused);
+        Ok((session, watched))
+    };
+    let opened = timeout(PATIENCE, opening).await;
+    opened
+        .map_err(|_| NodeError::new("The browser opened no page in time"))?
+        .map_err(failure)
+}
+
+/// A session of its own with a page.
+pub(super) async fn attach(lease: &Lease, target: &str) -> Result<Arc<str>, WireError> {
+    let how = json!({"targetId": target, "flatten": true});
+    let attached = lease.wire.call(None, "Target.attachToTarget", how).await?;
+    Ok(text(&attached, "sessionId").into())
+}
+
 /// What a page is told before it goes anywhere.
 async fn prepare(
     lease: &Lease,
@@ -316,11 +324,8 @@ impl Page for OpenPage {
         limit: Duration,
     ) -> BoxFuture<'a, Result<Visit, NodeError>> {
         Box::pin(async move {
-            let url = Url::parse(url)
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some());
-            let url =
-                url.ok_or_else(|| NodeError::bad("url", "expected an address with http or https"))?;
+            let url = address(url)
+                .ok_or_else(|| NodeError::bad("url", "expected an address with http or https"))?;
             if let Some(rule) = rule_for(&self.rules, url.host_str().unwrap_or_default()) {
                 sleep_until(self.fleet.turn(rule).into()).await;
             }
@@ -386,7 +391,7 @@ impl Page for OpenPage {
     }
 }
 
-fn failure(e: WireError) -> NodeError {
+pub(super) fn failure(e: WireError) -> NodeError {
     NodeError::new(e.to_string())
 }
 
@@ -401,13 +406,4 @@ fn body_of(answer: &Json) -> Option<String> {
         return Some(body.to_owned());
     }
     String::from_utf8(STANDARD.decode(body).ok()?).ok()
-}
-
-/// An address as messages show it: what comes after the host may be a secret.
-fn shown(url: &Url) -> String {
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    format!("`{}{port}`", url.host_str().unwrap_or_default())
 }

@@ -25,6 +25,8 @@ const START: Duration = Duration::from_secs(90);
 const GRACE: Duration = Duration::from_secs(3);
 /// Pages of one browser at a time.
 pub(super) const PAGES: usize = 8;
+/// Those who look at one browser at a time.
+const VIEWERS: usize = 4;
 /// Most bytes of its last words.
 const MAX_WORDS: usize = 4000;
 /// The number of pages of a browser that is ending.
@@ -35,6 +37,7 @@ pub(super) struct Browser {
     pub(super) wire: Arc<Wire>,
     pub(super) gate: Gate,
     pub(super) pages: Arc<Semaphore>,
+    pub(super) viewers: Arc<Semaphore>,
     /// How many leases there are, or that there will be none any more.
     leases: watch::Sender<usize>,
     ended: CancellationToken,
@@ -107,6 +110,7 @@ impl Browser {
             wire,
             gate,
             pages: Arc::new(Semaphore::new(PAGES)),
+            viewers: Arc::new(Semaphore::new(VIEWERS)),
             leases,
             ended: ended.clone(),
             gone: CancellationToken::new(),

@@ -30,6 +30,9 @@ pub(crate) enum BrowserError {
     Fields(Vec<(&'static str, String)>),
     #[error("There are {most} {what} already; delete one first")]
     TooMany { what: &'static str, most: i64 },
+    /// There is no browser, or it does not start.
+    #[error("{0}")]
+    Unavailable(String),
     #[error("what a session kept could not be removed: {0}")]
     Folder(#[from] std::io::Error),
     #[error(transparent)]

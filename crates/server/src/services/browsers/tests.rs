@@ -4,6 +4,7 @@
 //! counted as skipped.
 
 mod site;
+mod watching;
 
 use std::net::Ipv4Addr;
 use std::path::Path;

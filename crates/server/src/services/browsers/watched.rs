@@ -10,6 +10,8 @@ use nodetool_sdk::{Map, Value};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
+use super::wire::Heard;
+
 /// Most requests of a page that are kept.
 const MAX_REQUESTS: usize = 1000;
 /// Most bytes of what is kept of them, bodies included.
@@ -18,6 +20,10 @@ const MAX_BYTES: usize = 64 << 20;
 const MAX_BODY: usize = 32 << 20;
 /// Frames and workers of a page that are listened to.
 const MAX_SESSIONS: usize = 64;
+/// Windows a page wants opened that wait for somebody who opens them.
+const MAX_WINDOWS: usize = 4;
+/// Longest address of those.
+const MAX_ADDRESS: usize = 8192;
 
 /// What an event asks for.
 pub(super) enum Follow {
@@ -42,12 +48,24 @@ pub(super) struct Wanted {
 pub(super) struct Watched {
     /// The page, as the browser names it.
     pub(super) target: String,
+    /// Whether somebody who looks at it uses it, not a step.
+    by_hand: bool,
     state: Mutex<State>,
     changed: watch::Sender<()>,
 }
 
 impl Watched {
+    /// A page of a step.
     pub(super) fn new(frame: &str, capture: Option<Capture>) -> Arc<Watched> {
+        Watched::of(frame, capture, false)
+    }
+
+    /// A page that is used by hand, for as long as its browser is there: its frames and workers are not listened to.
+    pub(super) fn by_hand(frame: &str) -> Arc<Watched> {
+        Watched::of(frame, None, true)
+    }
+
+    fn of(frame: &str, capture: Option<Capture>, by_hand: bool) -> Arc<Watched> {
         let capture = capture.map(|mut capture| {
             capture.max_body = capture.max_body.min(MAX_BODY);
             capture
@@ -55,36 +73,15 @@ impl Watched {
         let state = State {
             frame: frame.to_owned(),
             capture,
+            by_hand,
             ..State::default()
         };
         Arc::new(Watched {
             target: frame.to_owned(),
+            by_hand,
             state: Mutex::new(state),
             changed: watch::channel(()).0,
         })
-    }
-
-    /// Takes an event in and says what it asks for.
-    pub(super) fn note(&self, session: &Arc<str>, method: &str, params: &Json) -> Vec<Follow> {
-        let follow = self.state().note(session, method, params);
-        self.changed.send_replace(());
-        follow
-    }
-
-    /// The browser has ended.
-    pub(super) fn gone(&self) {
-        self.state().failed = Some("the browser has ended".into());
-        self.changed.send_replace(());
-    }
-
-    /// What every session of the page is told first; workers wait for the last of it.
-    pub(super) fn greeting(&self) -> Vec<(&'static str, Json)> {
-        let network = self.state().network();
-        vec![
-            ("Network.enable", network),
-            ("Target.setAutoAttach", attach()),
-            ("Runtime.runIfWaitingForDebugger", json!({})),
-        ]
     }
 
     /// Sees every later change.
@@ -94,6 +91,42 @@ impl Watched {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Heard for Watched {
+    fn target(&self) -> &str {
+        &self.target
+    }
+
+    fn note(&self, session: &Arc<str>, method: &str, params: &Json) -> Vec<Follow> {
+        let follow = self.state().note(session, method, params);
+        self.changed.send_replace(());
+        follow
+    }
+
+    /// What every session of the page is told first; workers wait for the last of it.
+    fn greeting(&self) -> Vec<(&'static str, Json)> {
+        let network = ("Network.enable", self.state().network());
+        if self.by_hand {
+            let on = || json!({"enabled": true});
+            return vec![
+                network,
+                // It takes keys as if its window were the one in front, and opens no window of its own for files.
+                ("Emulation.setFocusEmulationEnabled", on()),
+                ("Page.setInterceptFileChooserDialog", on()),
+            ];
+        }
+        vec![
+            network,
+            ("Target.setAutoAttach", attach()),
+            ("Runtime.runIfWaitingForDebugger", json!({})),
+        ]
+    }
+
+    fn gone(&self) {
+        self.state().failed = Some("the browser has ended".into());
+        self.changed.send_replace(());
     }
 }
 
@@ -122,6 +155,9 @@ pub(super) struct State {
     /// The main frame's own request that is under way.
     asked: Option<String>,
     sessions: usize,
+    by_hand: bool,
+    /// Where the windows it wants to open go, oldest first.
+    windows: VecDeque<String>,
     capture: Option<Capture>,
     kept: Vec<Kept>,
     places: HashMap<(Arc<str>, String), usize>,
@@ -173,6 +209,11 @@ impl State {
     /// Where the page was on its way to, when it came to nothing.
     pub(super) fn underway(&self) -> Option<&str> {
         self.asked.as_deref()
+    }
+
+    /// The next window that somebody who clicked wants to see.
+    pub(super) fn window(&mut self) -> Option<String> {
+        self.windows.pop_front()
     }
 
     /// The next body to ask for.
@@ -233,6 +274,12 @@ impl State {
                 let answer = json!({"accept": accept});
                 return vec![Follow::Tell("Page.handleJavaScriptDialog", answer)];
             }
+            "Page.windowOpen" if self.by_hand && params["userGesture"] == true => {
+                let url = text(params, "url");
+                if self.windows.len() < MAX_WINDOWS && url.len() <= MAX_ADDRESS {
+                    self.windows.push_back(url.to_owned());
+                }
+            }
             "Inspector.targetCrashed" => self.failed = Some("the page crashed".into()),
             "Target.attachedToTarget" => return self.attached(params),
             "Network.requestWillBeSent" => self.asks(session, params),
@@ -276,6 +323,10 @@ impl State {
             return;
         }
         self.url = format!("{}{}", text(frame, "url"), text(frame, "urlFragment"));
+        if self.by_hand {
+            // Whoever looks at a page that crashed may load it again.
+            self.failed = None;
+        }
         let loader = text(frame, "loaderId");
         if self.loader.as_deref() != Some(loader) {
             self.loader = Some(loader.to_owned());
@@ -478,6 +529,30 @@ mod tests {
         assert!(loaded());
         assert!(!page.state().is_loaded(WaitMode::NetworkIdle));
         assert_eq!(page.state().url, "http://a/#x");
+    }
+
+    #[test]
+    fn a_page_that_is_used_by_hand_asks_for_windows_and_recovers_from_a_crash() {
+        let (page, session) = (Watched::by_hand("F"), Arc::from("S"));
+        let note = |method, params: Json| drop(page.note(&session, method, &params));
+        let open = |url: &str, clicked| json!({"url": url, "userGesture": clicked});
+        note("Page.windowOpen", open("http://unasked/", false));
+        for n in 0..100 {
+            note("Page.windowOpen", open(&format!("http://a/{n}"), true));
+        }
+        note("Page.windowOpen", open(&"x".repeat(MAX_ADDRESS + 1), true));
+        let windows: Vec<String> = std::iter::from_fn(|| page.state().window()).collect();
+        assert_eq!(
+            windows,
+            ["http://a/0", "http://a/1", "http://a/2", "http://a/3"]
+        );
+        note("Inspector.targetCrashed", json!({}));
+        assert_eq!(page.state().failure(), Some("the page crashed"));
+        note(
+            "Page.frameNavigated",
+            json!({"frame": {"id": "F", "loaderId": "one", "url": "http://a/"}}),
+        );
+        assert_eq!(page.state().failure(), None);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use tokio::process::{ChildStdin, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::watched::{Follow, Watched};
+use super::tabs::Tabs;
+use super::watched::Follow;
 
 /// Largest message of a browser: the largest body that is kept, with every character escaped.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -38,13 +39,27 @@ pub(super) enum WireError {
 
 type Waiting = HashMap<u64, oneshot::Sender<Result<Json, String>>>;
 
+/// What hears the events of sessions.
+pub(super) trait Heard: Send + Sync {
+    /// The page, as the browser names it.
+    fn target(&self) -> &str;
+    /// Takes an event in and says what it asks for.
+    fn note(&self, session: &Arc<str>, method: &str, params: &Json) -> Vec<Follow>;
+    /// What further sessions of the page are told first.
+    fn greeting(&self) -> Vec<(&'static str, Json)>;
+    /// The browser has ended.
+    fn gone(&self);
+}
+
 /// The grip on one browser.
 pub(super) struct Wire {
     out: mpsc::Sender<String>,
     next: AtomicU64,
     waiting: Mutex<Waiting>,
-    /// Pages by session; frames of other sites and workers have sessions of their own.
-    pages: Mutex<HashMap<Arc<str>, Arc<Watched>>>,
+    /// Who hears which session; frames of other sites and workers have sessions of their own.
+    pages: Mutex<HashMap<Arc<str>, Arc<dyn Heard>>>,
+    /// The pages that can be looked at.
+    pub(super) tabs: Tabs,
     ended: CancellationToken,
 }
 
@@ -75,6 +90,7 @@ impl Wire {
             next: AtomicU64::new(1),
             waiting: Mutex::default(),
             pages: Mutex::default(),
+            tabs: Tabs::default(),
             ended,
         });
         let ends = Ends {
@@ -121,13 +137,19 @@ impl Wire {
     }
 
     /// Sends the events of a session to what is known of a page.
-    pub(super) fn watch(&self, session: Arc<str>, page: Arc<Watched>) {
+    pub(super) fn watch(&self, session: Arc<str>, page: Arc<dyn Heard>) {
         lock(&self.pages).insert(session, page);
     }
 
-    /// Forgets a page with all its sessions.
-    pub(super) fn forget(&self, page: &Arc<Watched>) {
-        lock(&self.pages).retain(|_, other| !Arc::ptr_eq(other, page));
+    /// Forgets what is known of a page with all its sessions.
+    pub(super) fn forget<H: Heard>(&self, page: &Arc<H>) {
+        let known = Arc::as_ptr(page);
+        lock(&self.pages).retain(|_, other| !std::ptr::addr_eq(Arc::as_ptr(other), known));
+    }
+
+    /// Resolves when there is nobody at the other end any more.
+    pub(super) async fn gone(&self) {
+        self.ended.cancelled().await;
     }
 
     fn heard(&self, bytes: &[u8]) {
@@ -182,8 +204,9 @@ impl Wire {
                 }
             }
             "Target.targetDestroyed" => {
-                let gone = params["targetId"].as_str();
-                lock(&self.pages).retain(|_, page| Some(page.target.as_str()) != gone);
+                let gone = params["targetId"].as_str().unwrap_or_default();
+                lock(&self.pages).retain(|_, page| page.target() != gone);
+                self.tabs.remove(gone);
             }
             _ => {}
         }
@@ -204,11 +227,14 @@ impl Wire {
             Some(tx) => tx.send(answer).err(),
             None => Some(answer),
         };
-        // Whoever asked for a page has gone meanwhile: nobody else knows of it.
-        if let Some(Ok(result)) = unheard
-            && let Some(target) = result.get("targetId")
-        {
-            self.tell(None, "Target.closeTarget", json!({"targetId": target}));
+        // Whoever asked for a page, or a session, has gone meanwhile: nobody else knows of it.
+        if let Some(Ok(result)) = unheard {
+            if let Some(target) = result.get("targetId") {
+                self.tell(None, "Target.closeTarget", json!({"targetId": target}));
+            } else if let Some(session) = result.get("sessionId") {
+                let session = json!({"sessionId": session});
+                self.tell(None, "Target.detachFromTarget", session);
+            }
         }
     }
 }

@@ -362,7 +362,6 @@ impl Board {
         let mut inner = self.lock();
         let frame = self.sync(&inner);
         inner.places.push_to(key, &frame);
-        self.note_heard(&inner);
     }
 
     fn sync(&self, inner: &Inner) -> Frame {

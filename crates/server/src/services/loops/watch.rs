@@ -174,10 +174,13 @@ impl Places {
         slow
     }
 
-    /// Queues a frame for one, unless it gets the state anyway.
-    pub(super) fn push_to(&mut self, key: usize, frame: &Frame) {
+    /// Queues the state for one that does not get it anyway; where there is no room, in place of the oldest frame.
+    pub(super) fn push_to(&mut self, key: usize, state: &Frame) {
         if let Some(place) = self.place(key).filter(|place| !place.lost) {
-            place.push(frame);
+            if place.frames.len() == ROOM {
+                place.frames.pop_front();
+            }
+            place.push(state);
         }
     }
 
@@ -399,6 +402,16 @@ mod tests {
         assert_eq!(told[2]["type"], "workflow_completed");
         assert_eq!(told[3]["state"]["status"], "completed");
         assert_eq!(told[3]["seq"], told[2]["seq"]);
+        // However much waits, the end does not go.
+        for _ in 0..ROOM - 1 {
+            board.started(&node());
+        }
+        board.end(JobStatus::Completed, None, 1.0);
+        watch.watch.ask();
+        let waiting = watch.watch.next().await;
+        assert_eq!(waiting.len(), ROOM);
+        assert!(waiting[ROOM - 2].contains("workflow_completed"));
+        assert!(waiting[ROOM - 1].contains("state_sync"));
         // Whoever gets the state anyway does not get it twice.
         let mut late = Watcher::of(&board);
         late.watch.ask();

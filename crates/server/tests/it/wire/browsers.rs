@@ -2,6 +2,7 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use super::client::Reply;
 use super::local::with_headers;
@@ -251,8 +252,106 @@ async fn what_another_user_has_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_socket_that_would_watch_a_browser_is_told_and_closed() {
-    let server = TestServer::start();
+async fn without_a_browser_none_is_started_and_none_is_watched() {
+    let server = TestServer::start_in(&[("NODETOOL_MAX_BROWSERS", "0")], &[]);
+    let session = made(&server, SESSIONS, json!({"name": "s"})).await;
+    let id = session["id"].as_str().unwrap();
+    let launch = format!("{SESSIONS}{id}/launch_browser/");
+    let reply = server.client().post(&launch, &json!({})).await;
+    let body = refused(&reply, 503, "UNAVAILABLE");
+    assert!(
+        body["error"].as_str().unwrap().contains("not available"),
+        "{body}"
+    );
     let mut socket = opened(&server, "/ws/video/").await;
+    assert_eq!(socket.next().await["type"], "error");
     assert_eq!(socket.close_code().await, 1011);
+}
+
+#[tokio::test]
+async fn a_browser_that_does_not_start_is_told() {
+    let server = TestServer::start_in(&[("NODETOOL_BROWSER_PATH", "/bin/false")], &[]);
+    let session = made(&server, SESSIONS, json!({"name": "s"})).await;
+    let id = session["id"].as_str().unwrap();
+    let launch = format!("{SESSIONS}{id}/launch_browser/");
+    let reply = server.client().post(&launch, &json!({})).await;
+    let body = refused(&reply, 503, "UNAVAILABLE");
+    assert!(
+        body["error"]
+            .as_str()
+            .unwrap()
+            .contains("could not be started"),
+        "{body}"
+    );
+    let mut socket = opened(&server, "/ws/video").await;
+    let said = async |socket: &mut super::ws::Socket, message: &str| {
+        socket.send_raw(Message::text(message)).await;
+        let told = socket.next().await;
+        assert_eq!(told["type"], "error", "{told}");
+        told["message"].as_str().unwrap().to_owned()
+    };
+    for (message, part) in [
+        ("{", "Invalid JSON"),
+        (r#"{"type":"start"}"#, "session_id"),
+        (r#"{"type":"mousedown","x":"left","y":1}"#, "x:"),
+        (r#"{"type":"new_tab"}"#, "start first"),
+    ] {
+        let told = said(&mut socket, message).await;
+        assert!(told.contains(part), "{told}");
+    }
+    socket.check_quiet().await;
+    let start = json!({"type": "start", "session_id": id}).to_string();
+    let told = said(&mut socket, &start).await;
+    assert!(told.contains("could not be started"), "{told}");
+    assert_eq!(socket.close_code().await, 1011);
+}
+
+#[tokio::test]
+async fn nobody_watches_what_another_user_has() {
+    let environment = [
+        ("AUTH_PROVIDER", "static"),
+        ("SERVER_AUTH_TOKEN", "the-token-of-the-server"),
+        ("NODETOOL_REGISTRATION", "true"),
+        ("NODETOOL_BROWSER_PATH", "/bin/false"),
+    ];
+    let server = TestServer::start_in(&environment, &[]);
+    let post = async |path: &str, token: &str, body: Value| {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("content-type", "application/json"),
+            ("authorization", bearer.as_str()),
+        ];
+        let request = with_headers(Method::POST, path, &headers, body.to_string());
+        server.client().send(request).await
+    };
+    let mut tokens = Vec::new();
+    for name in ["ada", "grace"] {
+        let person = json!({"username": name, "password": "analytical-engine", "password_confirm": "analytical-engine"});
+        let reply = post("/api/auth/register/", "", person).await;
+        tokens.push(reply.json()["access"].as_str().unwrap().to_owned());
+    }
+    let session = post(SESSIONS, &tokens[0], json!({"name": "s"})).await;
+    let id = session.json()["id"].as_str().unwrap().to_owned();
+    let launch = format!("{SESSIONS}{id}/launch_browser/");
+    refused(
+        &post(&launch, &tokens[1], json!({})).await,
+        404,
+        "NOT_FOUND",
+    );
+    for path in ["/ws/video/", "/ws/video/?token=junk"] {
+        let mut socket = opened(&server, path).await;
+        assert_eq!(socket.close_code().await, 4401);
+    }
+    for wanted in [&*id, "11111111-1111-4111-8111-111111111111", "x"] {
+        let mut socket = opened(&server, &format!("/ws/video/?token={}", tokens[1])).await;
+        socket
+            .send(&json!({"type": "start", "session_id": wanted}))
+            .await;
+        let told = socket.next().await;
+        assert_eq!(
+            told,
+            json!({"type": "error", "message": "No BrowserSession matches the given query."})
+        );
+        assert_eq!(socket.close_code().await, 4404);
+    }
 }

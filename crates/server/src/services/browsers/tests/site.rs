@@ -38,6 +38,19 @@ const PRYING: &str = "<body><img src='TO'><iframe src='TO'></iframe><link rel=st
     Promise.all(tries).then(() => { const p = document.createElement('p'); p.id = 'tried'; p.textContent = 'all tried';\
     document.body.prepend(p); });</script></body>";
 
+/// A field, a link, a link that asks for a window, and a place that is green once it is pressed; below them nothing for
+/// long.
+const HANDS: &str = "<!DOCTYPE html><style>body { margin: 0; height: 3000px } body > * { position: absolute; left: 0; \
+    width: 200px; height: 50px }</style><input style='top: 0' oninput='location.hash = this.value'>\
+    <a style='top: 100px' href='/'>on</a><a style='top: 200px' href='/data' target=_blank>aside</a>\
+    <div style='top: 300px; background: red' onmousedown='this.style.background = \"lime\"' \
+    ondblclick='location.hash = \"twofold\"'></div><script>onscroll = () => location.hash = 'scrolled';</script>";
+const COUNTED: &str = "<body><script>sessionStorage.n = 1 + (sessionStorage.n | 0); location.hash = sessionStorage.n;\
+    </script></body>";
+const MOVING: &str = "<body><script>let n = 0; const move = () => { n += 1; document.body.style.background = \
+    n < 60 ? `rgb(${n * 4}, 0, 0)` : 'lime'; if (n < 60) requestAnimationFrame(move); \
+    else requestAnimationFrame(() => requestAnimationFrame(() => location.hash = 'done')); }; move();</script></body>";
+
 impl Site {
     /// A site at a free port of an address.
     pub(super) async fn start(ip: Ipv4Addr) -> Site {
@@ -116,6 +129,9 @@ async fn serve(mut stream: TcpStream, seen: Arc<Mutex<Vec<String>>>) {
             "{\"n\":1}".to_owned(),
         ),
         "/buttons" => (200, page, String::new(), BUTTONS.to_owned()),
+        "/hands" => (200, page, String::new(), HANDS.to_owned()),
+        "/counted" => (200, page, String::new(), COUNTED.to_owned()),
+        "/moving" => (200, page, String::new(), MOVING.to_owned()),
         "/pushy" => (200, page, String::new(), PUSHY.to_owned()),
         "/prying" => {
             let body = PRYING
