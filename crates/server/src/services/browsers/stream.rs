@@ -376,9 +376,8 @@ impl Viewer {
         }
         let lease = self.lease.clone();
         self.send(async move {
-            let target = json!({"targetId": tab.id()});
-            let closed = lease.wire.call(None, "Target.closeTarget", target).await;
-            closed.map(|_| Done::Nothing).map_err(|e| e.to_string())
+            let closed = tabs::close(&lease, tab.id()).await;
+            closed.map(|()| Done::Nothing).map_err(|e| e.to_string())
         })
     }
 

@@ -2,9 +2,12 @@
 //! until they are closed or their browser ends, so that whoever comes back finds them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nodetool_sdk::NodeError;
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 
 use super::config::SessionConfig;
 use super::page::open_target;
@@ -13,6 +16,9 @@ use super::watched::Watched;
 
 /// Pages of one browser that are used by hand, at a time.
 const TABS: usize = 16;
+
+/// How long a page may take to close before it is told again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// One page; clones are the same.
 #[derive(Clone)]
@@ -109,6 +115,23 @@ pub(super) async fn open(lease: &Lease, config: &SessionConfig) -> Result<Tab, N
     };
     tabs.add(tab.clone());
     Ok(tab)
+}
+
+/// Closes a page; it is gone then. A browser forgets the order where the page's window has just come.
+pub(super) async fn close(lease: &Lease, id: &str) -> Result<(), NodeError> {
+    let mut changes = lease.wire.tabs.changes();
+    loop {
+        let target = json!({"targetId": id});
+        if let Err(e) = lease.wire.call(None, "Target.closeTarget", target).await
+            && lease.wire.tabs.find(id).is_some()
+        {
+            return Err(e.to_string().into());
+        }
+        let gone = changes.wait_for(|()| lease.wire.tabs.find(id).is_none());
+        if timeout(AGAIN, gone).await.is_ok() {
+            return Ok(());
+        }
+    }
 }
 
 /// The page that is shown first: the newest that is used by hand, else a step's, else one that is opened for it.
