@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 
 use super::{ApiError, AppState};
-use crate::services::Caller;
+use crate::services::{Caller, OWNER};
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
@@ -27,7 +27,9 @@ impl FromRequestParts<AppState> for Admin {
         if caller.admin {
             return Ok(Admin(caller));
         }
-        Err(not_admin(app.door.accounts.enforced()))
+        // Whoever has signed in as somebody is that somebody, also where nobody has to.
+        let known = app.door.accounts.enforced() || caller.user_id != OWNER;
+        Err(not_admin(known))
     }
 }
 

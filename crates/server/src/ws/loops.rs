@@ -106,16 +106,16 @@ async fn serve(sockets: &Sockets, mut watch: LoopWatch, socket: WebSocket) {
         if send(&mut sink, &mut messages).await.is_err() {
             break None;
         }
+        // Whoever says much is told all the same.
         messages.push(tokio::select! {
-            biased;
             _ = draining.wait_for(|on| *on) => break Some(Close::DRAINING),
             message = stream.next() => {
                 heard = Instant::now();
                 match message {
-                    Some(Ok(Message::Text(text))) => match answer(&watch, &text) {
-                        Some(answer) => answer,
-                        None => continue,
-                    },
+                    Some(Ok(Message::Text(text))) => {
+                        answer(&mut watch, &text, &mut messages);
+                        continue;
+                    }
                     Some(Ok(Message::Binary(_))) => error("Messages are JSON text"),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                     // What it holds is not read, so that nothing after it can be.
@@ -124,7 +124,7 @@ async fn serve(sockets: &Sockets, mut watch: LoopWatch, socket: WebSocket) {
                 }
             }
             frames = watch.next() => {
-                messages.extend(frames.iter().map(|frame| Message::Text((&**frame).into())));
+                messages.extend(frames.iter().map(|frame| text(frame)));
                 continue;
             }
             _ = tick.tick() => {
@@ -152,27 +152,23 @@ async fn send(
 }
 
 /// What a client is told at once; words nobody knows are for others.
-fn answer(watch: &LoopWatch, text: &str) -> Option<Message> {
-    let Ok(message) = serde_json::from_str::<Value>(text) else {
-        return Some(error("Invalid JSON"));
+fn answer(watch: &mut LoopWatch, said: &str, messages: &mut Vec<Message>) {
+    let said = match serde_json::from_str::<Value>(said) {
+        Ok(said) if said.is_object() => said,
+        Ok(_) => return messages.push(error("Messages are JSON objects")),
+        Err(_) => return messages.push(error("Invalid JSON")),
     };
-    if !message.is_object() {
-        return Some(error("Messages are JSON objects"));
-    }
-    match message["type"].as_str() {
-        Some("ping") => Some(Message::Text(json!({"type": "pong"}).to_string().into())),
-        Some("request_state") => {
-            watch.ask();
-            None
-        }
-        _ => None,
+    match said["type"].as_str() {
+        Some("ping") => messages.push(text(&json!({"type": "pong"}).to_string())),
+        Some("request_state") => messages.extend(watch.state().iter().map(|frame| text(frame))),
+        _ => {}
     }
 }
 
 fn error(message: &str) -> Message {
-    Message::Text(
-        json!({"type": "error", "message": message})
-            .to_string()
-            .into(),
-    )
+    text(&json!({"type": "error", "message": message}).to_string())
+}
+
+fn text(frame: &str) -> Message {
+    Message::Text(frame.into())
 }

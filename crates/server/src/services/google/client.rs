@@ -61,9 +61,15 @@ impl Places {
 }
 
 fn address(text: &str) -> Result<Url, GoogleError> {
-    let wrong = || GoogleError::Address("expected an http or https URL".to_owned());
+    let wrong = || {
+        GoogleError::Address(
+            "expected an http or https URL without query, fragment and password".to_owned(),
+        )
+    };
     let url = Url::parse(text).map_err(|_| wrong())?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+    let plain = url.query().is_none() && url.fragment().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain || !nobody {
         return Err(wrong());
     }
     Ok(url)
@@ -76,6 +82,11 @@ pub(super) fn return_address(text: &str) -> Result<(), String> {
         || "Expected an https URL without a fragment, or an http URL of this machine.".to_owned();
     if text.len() > MAX_ADDRESS {
         return Err(format!("Longer than {MAX_ADDRESS} bytes."));
+    }
+    // It is sent as it is written, so it has to mean the same to every reader.
+    let odd = |c: char| c.is_control() || c.is_whitespace() || c == '\\';
+    if text.contains(odd) || !text.contains("://") {
+        return Err(wrong());
     }
     let url = Url::parse(text).map_err(|_| wrong())?;
     let own_machine = match url.host() {
@@ -155,9 +166,22 @@ mod tests {
             "https://nodetool.example.org/#x",
             "javascript:alert(1)",
             "custom://x",
+            "https:evil",
+            " https://a.example/",
+            "https://a.example/\r\nX: y",
+            "http://localhost\\@evil/",
             &format!("https://a.example/{}", "x".repeat(MAX_ADDRESS)),
         ] {
             assert!(return_address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn another_server_is_a_bare_address() {
+        let places = Places::at(" http://127.0.0.1:1/base/ ").ok().unwrap();
+        assert_eq!(places.token, "http://127.0.0.1:1/base/token");
+        for bad in ["", "ftp://a", "http://a/?x=", "http://a/#", "http://u:p@a"] {
+            assert!(Places::at(bad).is_err(), "{bad}");
         }
     }
 

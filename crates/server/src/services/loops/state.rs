@@ -329,7 +329,8 @@ impl Board {
     /// A new watcher's place.
     pub(super) fn join(&self) -> (usize, Arc<Notify>) {
         let mut inner = self.lock();
-        let joined = inner.places.join();
+        let first = self.sync(&inner);
+        let joined = inner.places.join(first);
         self.note_heard(&inner);
         joined
     }
@@ -346,22 +347,15 @@ impl Board {
         self.lock().places.has(key, count)
     }
 
-    /// All frames that wait for a watcher.
-    pub(super) fn take(&self, key: usize) -> VecDeque<Frame> {
+    /// All frames that wait for a watcher, and the state after them if it is wanted, or something was lost.
+    pub(super) fn take(&self, key: usize, wanted: bool) -> VecDeque<Frame> {
         let mut inner = self.lock();
         let (mut frames, lost) = inner.places.take(key);
-        if lost {
-            frames.push_front(self.sync(&inner));
+        if lost || wanted {
+            frames.push_back(self.sync(&inner));
             self.note_heard(&inner);
         }
         frames
-    }
-
-    /// Tells the state to one watcher, in its place among the events.
-    pub(super) fn tell_state(&self, key: usize) {
-        let mut inner = self.lock();
-        let frame = self.sync(&inner);
-        inner.places.push_to(key, &frame);
     }
 
     fn sync(&self, inner: &Inner) -> Frame {

@@ -19,6 +19,9 @@ const AT_ONCE: u32 = 16;
 const MOMENT: Duration = Duration::from_millis(1);
 /// Frames that are not made to wait for the end of a moment.
 const MANY: usize = ROOM / 4;
+/// How often the state is told at once to a watcher that asks for it, in how much time; then at the end of that.
+const STATES: u32 = 8;
+const WHILE: Duration = Duration::from_millis(50);
 
 /// A frame: JSON text, the same for all who watch.
 pub(crate) type Frame = Arc<str>;
@@ -30,16 +33,23 @@ pub(crate) struct LoopWatch {
     wake: Arc<Notify>,
     /// When the moment began, and how often frames were taken in it.
     moment: (Instant, u32),
+    /// When the while began, and how often the state was told in it.
+    states: (Instant, u32),
+    /// It was asked for more often.
+    asked: bool,
 }
 
 impl LoopWatch {
     pub(super) fn new(board: Arc<Board>) -> Self {
         let (key, wake) = board.join();
+        let now = Instant::now();
         LoopWatch {
             board,
             key,
             wake,
-            moment: (Instant::now(), 0),
+            moment: (now, 0),
+            states: (now, 0),
+            asked: false,
         }
     }
 
@@ -48,30 +58,58 @@ impl LoopWatch {
     pub(crate) async fn next(&mut self) -> VecDeque<Frame> {
         let end = self.moment.0 + MOMENT;
         if self.moment.1 >= AT_ONCE && Instant::now() < end {
-            // A write for each frame costs more than all that is in it.
-            let many = async {
-                while !self.board.has(self.key, MANY) {
-                    self.wake.notified().await;
-                }
-            };
-            // What there is at the end of the moment is taken then.
-            let _ = tokio::time::timeout_at(end, many).await;
+            // A write for each frame costs more than all that is in it. What there is at the end of the moment is taken
+            // then.
+            let _ = tokio::time::timeout_at(end, self.filled(MANY)).await;
         }
-        while !self.board.has(self.key, 1) {
-            // A permit of an earlier frame only makes it look once more.
-            self.wake.notified().await;
+        tokio::select! {
+            biased;
+            () = self.filled(1) => {}
+            () = self.due() => {}
         }
         let now = Instant::now();
         if now >= end {
             self.moment = (now, 0);
         }
         self.moment.1 += 1;
-        self.board.take(self.key)
+        let wanted = self.asked && self.may_tell(now);
+        self.board.take(self.key, wanted)
     }
 
-    /// Asks for the state, which comes after what waits.
-    pub(crate) fn ask(&self) {
-        self.board.tell_state(self.key);
+    /// So many frames wait, or something was lost.
+    async fn filled(&self, count: usize) {
+        while !self.board.has(self.key, count) {
+            // A permit of an earlier frame only makes it look once more.
+            self.wake.notified().await;
+        }
+    }
+
+    /// The state may be told that was asked for.
+    async fn due(&self) {
+        if self.asked {
+            tokio::time::sleep_until(self.states.0 + WHILE).await;
+        } else {
+            std::future::pending().await
+        }
+    }
+
+    /// Whether the state is told now that is wanted; else it is told later.
+    fn may_tell(&mut self, now: Instant) -> bool {
+        if now >= self.states.0 + WHILE {
+            self.states = (now, 0);
+        }
+        self.asked = self.states.1 >= STATES;
+        self.states.1 += u32::from(!self.asked);
+        !self.asked
+    }
+
+    /// What waits, and the state after it; nothing yet for those who ask all the time.
+    pub(crate) fn state(&mut self) -> VecDeque<Frame> {
+        if self.may_tell(Instant::now()) {
+            self.board.take(self.key, true)
+        } else {
+            VecDeque::new()
+        }
     }
 }
 
@@ -86,8 +124,9 @@ impl Drop for LoopWatch {
 pub(super) struct Places(Vec<Option<Place>>);
 
 struct Place {
-    frames: VecDeque<Frame>,
-    /// Frames were dropped: it gets the state next.
+    /// What waits, and whether it tells of the end of a run.
+    frames: VecDeque<(Frame, bool)>,
+    /// All but ends were dropped: it gets the state after these.
     lost: bool,
     /// It waits for so many frames.
     wants: usize,
@@ -96,41 +135,38 @@ struct Place {
 
 impl Place {
     /// Queues a frame; whether there was room for it.
-    fn push(&mut self, frame: &Frame) -> bool {
+    fn push(&mut self, frame: &Frame, is_end: bool) -> bool {
         let fits = self.frames.len() < ROOM;
-        if fits {
-            self.frames.push_back(frame.clone());
-        } else {
-            self.lose();
+        if !fits {
+            self.lost = true;
+            self.frames.retain(|(_, is_end)| *is_end);
         }
-        self.rouse();
+        // A place that is lost keeps ends, and of those the last.
+        if fits || is_end {
+            if self.frames.len() == ROOM {
+                self.frames.pop_front();
+            }
+            self.frames.push_back((frame.clone(), is_end));
+        }
+        if self.wants > 0 && self.has(self.wants) {
+            self.wants = 0;
+            self.wake.notify_one();
+        }
         fits
-    }
-
-    fn lose(&mut self) {
-        self.lost = true;
-        self.frames.clear();
     }
 
     fn has(&self, count: usize) -> bool {
         self.lost || self.frames.len() >= count
     }
-
-    fn rouse(&mut self) {
-        if self.wants > 0 && self.has(self.wants) {
-            self.wants = 0;
-            self.wake.notify_one();
-        }
-    }
 }
 
 impl Places {
-    /// A new place, which gets the state first.
-    pub(super) fn join(&mut self) -> (usize, Arc<Notify>) {
+    /// A new place, with the first frame in it.
+    pub(super) fn join(&mut self, first: Frame) -> (usize, Arc<Notify>) {
         let wake = Arc::<Notify>::default();
         let place = Place {
-            frames: VecDeque::new(),
-            lost: true,
+            frames: VecDeque::from([(first, false)]),
+            lost: false,
             wants: 0,
             wake: wake.clone(),
         };
@@ -169,33 +205,19 @@ impl Places {
     pub(super) fn push(&mut self, frame: &Frame) -> bool {
         let mut slow = false;
         for place in self.0.iter_mut().flatten().filter(|place| !place.lost) {
-            slow |= !place.push(frame);
+            slow |= !place.push(frame, false);
         }
         slow
     }
 
-    /// Queues the state for one that does not get it anyway; where there is no room, in place of the oldest frame.
-    pub(super) fn push_to(&mut self, key: usize, state: &Frame) {
-        if let Some(place) = self.place(key).filter(|place| !place.lost) {
-            if place.frames.len() == ROOM {
-                place.frames.pop_front();
-            }
-            place.push(state);
-        }
-    }
-
-    /// Queues the frame that tells of an end: whoever gets the state next gets this after it.
+    /// Queues the frame that tells of an end, for those who have lost others, too.
     pub(super) fn push_end(&mut self, frame: &Frame) {
         for place in self.0.iter_mut().flatten() {
-            if place.lost || place.frames.len() == ROOM {
-                place.lose();
-            }
-            place.frames.push_back(frame.clone());
-            place.rouse();
+            place.push(frame, true);
         }
     }
 
-    /// Whether so many frames wait, or the state; the place is woken when it becomes true.
+    /// Whether so many frames wait, or some were lost; the place is woken when it becomes true.
     pub(super) fn has(&mut self, key: usize, count: usize) -> bool {
         self.place(key).is_some_and(|place| {
             let has = place.has(count);
@@ -204,13 +226,14 @@ impl Places {
         })
     }
 
-    /// What waits in a place, and whether the state goes before it; it takes events again after that.
+    /// What waits in a place, and whether the state goes after it; it takes events again from then on.
     pub(super) fn take(&mut self, key: usize) -> (VecDeque<Frame>, bool) {
         let Some(place) = self.place(key) else {
             return Default::default();
         };
-        let lost = std::mem::take(&mut place.lost);
-        (std::mem::take(&mut place.frames), lost)
+        let frames = std::mem::take(&mut place.frames);
+        let frames = frames.into_iter().map(|(frame, _)| frame).collect();
+        (frames, std::mem::take(&mut place.lost))
     }
 }
 
@@ -340,6 +363,7 @@ mod tests {
     async fn a_slow_watcher_loses_events_and_gets_the_state_instead() {
         let board = board();
         let mut watch = Watcher::of(&board);
+        watch.next().await;
         board.begin(1);
         watch.next().await;
         for _ in 0..ROOM {
@@ -392,7 +416,7 @@ mod tests {
         board.begin(1);
         board.started(&node());
         board.end(JobStatus::Completed, None, 1.0);
-        watch.watch.ask();
+        watch.taken = watch.watch.state();
         let mut told = Vec::new();
         for _ in 0..4 {
             told.push(watch.next().await);
@@ -402,20 +426,61 @@ mod tests {
         assert_eq!(told[2]["type"], "workflow_completed");
         assert_eq!(told[3]["state"]["status"], "completed");
         assert_eq!(told[3]["seq"], told[2]["seq"]);
-        // However much waits, the end does not go.
-        for _ in 0..ROOM - 1 {
-            board.started(&node());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_for_the_state_all_the_time_gets_it_now_and_then() {
+        let board = board();
+        let mut watch = Watcher::of(&board).watch;
+        watch.next().await;
+        for _ in 0..3 {
+            let told: usize = (0..1000).map(|_| watch.state().len()).sum();
+            assert_eq!(told, STATES as usize);
+            // What happens does not wait for it.
+            board.begin(1);
+            let began = Instant::now();
+            assert_eq!(watch.next().await.len(), 1);
+            assert!(began.elapsed() < WHILE);
+            board.end(JobStatus::Cancelled, None, 1.0);
+            assert_eq!(watch.next().await.len(), 1);
+            // And it is told once more.
+            assert_eq!(watch.next().await.len(), 1);
+            assert!(began.elapsed() >= WHILE);
+            let more = tokio::time::timeout(2 * WHILE, watch.next()).await;
+            assert!(more.is_err(), "{more:?}");
         }
-        board.end(JobStatus::Completed, None, 1.0);
-        watch.watch.ask();
-        let waiting = watch.watch.next().await;
-        assert_eq!(waiting.len(), ROOM);
-        assert!(waiting[ROOM - 2].contains("workflow_completed"));
-        assert!(waiting[ROOM - 1].contains("state_sync"));
-        // Whoever gets the state anyway does not get it twice.
-        let mut late = Watcher::of(&board);
-        late.watch.ask();
-        assert_eq!(late.watch.next().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_is_slow_hears_of_every_end_and_nothing_goes_back() {
+        let board = board();
+        let mut watch = Watcher::of(&board);
+        let long_run = || {
+            board.begin(1);
+            for _ in 0..2 * ROOM {
+                board.started(&node());
+                board.completed(&node(), done());
+            }
+        };
+        for _ in 0..3 {
+            long_run();
+            board.end(JobStatus::Completed, None, 1.0);
+        }
+        long_run();
+        let (mut ends, mut last) = (0, 0);
+        loop {
+            let told = watch.next().await;
+            let seq = told["seq"].as_u64().unwrap();
+            assert!(seq >= last, "{seq} after {last}");
+            last = seq;
+            ends += u32::from(told["type"] == "workflow_completed");
+            if told["state"]["status"] == "running" {
+                break;
+            }
+        }
+        assert_eq!(ends, 3);
+        board.failed(&node(), "why");
+        assert_eq!(watch.next().await["seq"].as_u64(), Some(last + 1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -246,3 +246,15 @@ async fn people_of_a_server_without_accounts_have_things_of_their_own() {
         401
     );
 }
+
+#[tokio::test]
+async fn people_administer_nothing_where_nobody_has_to_show_a_token() {
+    let server = TestServer::start();
+    let registered = post(&server, "/api/auth/register/", person("ada")).await;
+    let access = registered.json()["access"].as_str().unwrap().to_owned();
+    let path = "/api/demo-requests/";
+    let refused = as_bearer(&server, Method::GET, path, &access, None).await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let owner = server.client().get(path).await;
+    assert_eq!(owner.status, 200, "{owner:?}");
+}
