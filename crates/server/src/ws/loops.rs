@@ -2,6 +2,8 @@
 //!
 //! What a client does not take waits in a bounded place of its own (`LoopWatch`); nothing is held here.
 
+use std::time::Duration;
+
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
@@ -22,6 +24,10 @@ use crate::services::loops::LoopWatch;
 
 /// Largest message of a client.
 const LARGEST: usize = 64 << 10;
+
+/// Messages of a client that are read in a moment; what comes beyond waits for the next one.
+const SAID: u32 = 64;
+const MOMENT: Duration = Duration::from_millis(20);
 
 /// The workflow is not there, or not the caller's.
 const NOT_FOUND: Close = Close {
@@ -102,15 +108,25 @@ async fn serve(sockets: &Sockets, mut watch: LoopWatch, socket: WebSocket) {
     let mut tick = tokio::time::interval_at(heard + SIGN, SIGN);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut messages = Vec::new();
+    let mut said = 0;
+    let mut moment = heard;
     let close = loop {
         if send(&mut sink, &mut messages).await.is_err() {
             break None;
         }
-        // Whoever says much is told all the same.
+        // Whoever says much is told all the same, and leaves others their share.
         messages.push(tokio::select! {
             _ = draining.wait_for(|on| *on) => break Some(Close::DRAINING),
-            message = stream.next() => {
+            () = tokio::time::sleep_until(moment + MOMENT), if said >= SAID => {
+                said = 0;
+                continue;
+            }
+            message = stream.next(), if said < SAID => {
                 heard = Instant::now();
+                if heard >= moment + MOMENT {
+                    (moment, said) = (heard, 0);
+                }
+                said += 1;
                 match message {
                     Some(Ok(Message::Text(text))) => {
                         answer(&mut watch, &text, &mut messages);

@@ -77,6 +77,26 @@ async fn a_message_that_is_too_large_closes_the_socket() {
     assert_eq!(socket.close_code().await, 1009);
 }
 
+#[tokio::test]
+async fn whoever_says_much_is_answered_and_told_what_happens() {
+    let server = TestServer::start();
+    let client = server.client();
+    let flow = Flow::new(&client).await;
+    flow.counter(1, 3).await;
+    let mut socket = opened(&server, &format!("/ws/workflow/{}/", flow.id)).await;
+    flow.start().await;
+    let (pings, mut pongs, mut ended) = (500, 0, false);
+    for _ in 0..pings {
+        socket.send(&json!({ "type": "request_state" })).await;
+        socket.send(&json!({ "type": "ping" })).await;
+    }
+    while pongs < pings || !ended {
+        let told = socket.next().await;
+        pongs += i32::from(told["type"] == "pong");
+        ended |= told["type"] == "workflow_completed";
+    }
+}
+
 /// A text as one message of several frames.
 fn pieces(text: &str, size: usize) -> Vec<Message> {
     let mut pieces = text.as_bytes().chunks(size).enumerate().peekable();
